@@ -1,0 +1,32 @@
+#pragma once
+// The task functions of this program, by name and by address.
+//
+// ALNILAM_TASK(f) at namespace scope adds f before main.  A node runs a task by the name, in the
+// same program, so names need no agreement between programs.  This is the one process-wide table of
+// the house: it is filled before main, by static initialisers in one thread, and only read after.
+
+#include "core/api/task_call.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace alnilam {
+
+struct TaskFunction {
+  std::string name;           // as written in ALNILAM_TASK
+  const void* address = nullptr;
+  Thunk thunk = nullptr;
+  bool wantsGpu = false;      // its first parameter is gpu::Context&
+};
+
+// Adds; registering the same address or name twice with different content is a bug.
+void registerTask(TaskFunction function);
+
+// Null if there is none.
+const TaskFunction* findTask(std::string_view name);
+const TaskFunction* findTask(const void* address);
+
+std::vector<std::string> registeredTasks();  // sorted
+
+}  // namespace alnilam

@@ -1,0 +1,44 @@
+#pragma once
+// What a program submits: classes of tasks, and tasks.
+//
+// Tasks that ask the same (function, needs, priority, retries) form a class.  The program draws the
+// class's index, tells the head about it once, and from then on a task is its class, its arguments
+// and its inputs.  Every queue is per class, so that a decision about one serves a million.
+
+#include "core/base/blob.h"
+#include "core/base/ids.h"
+#include "core/cluster/resources.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace alnilam {
+
+struct TaskClass {
+  std::string function;       // the name it was registered under
+  ResourceSet needs;          // while one runs
+  std::int32_t priority = 0;  // higher goes first; -1000 to 1000
+  std::uint32_t retries = 3;  // attempts after the first, for crashes and lost nodes; at most 100
+  bool retryExceptions = false;  // also when the function throws
+
+  bool operator==(const TaskClass&) const = default;
+
+  static constexpr std::int32_t kMaxPriority = 1000;
+  static constexpr std::uint32_t kMaxRetries = 100;
+};
+
+// Bounds that a submission is held to by whoever receives it from outside.
+inline constexpr std::size_t kMaxInputs = 1'000'000;   // of one task
+inline constexpr std::size_t kMaxFunctionName = 1024;  // bytes
+inline constexpr std::size_t kMaxClasses = 65'536;     // of one job
+inline constexpr std::uint32_t kMaxTasks = 0xfffffff0;  // of one job
+
+struct TaskSpec {
+  TaskId id;  // also the id of its result
+  ClassIndex taskClass = 0;
+  Blob arguments;                // see core/api/task_call.h; at most kInlineLimit and a little
+  std::vector<ObjectId> inputs;  // objects it reads, in the order in which arguments name them
+};
+
+}  // namespace alnilam

@@ -1,0 +1,67 @@
+#pragma once
+// What the head hands to a node and what the node reports back, in batches.
+
+#include "core/graph/task.h"
+#include "core/graph/value.h"
+#include "core/node/orders.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace alnilam {
+
+struct Assignment {
+  TaskId id;
+  Attempt attempt;
+  ClassIndex taskClass = 0;
+  Blob arguments;
+  std::vector<std::pair<ObjectId, Value>> inputs;  // held or stored, never pending or failed
+};
+
+// A class the node has not been told of on this connection.
+struct ClassNotice {
+  JobId job;
+  ClassIndex index = 0;
+  TaskClass definition;
+};
+
+// A job whose tasks may follow: how to start its executors.
+struct JobNotice {
+  JobId job;
+  std::string program;  // hex SHA-256 of the program's bytes; empty in the embedded engine
+  std::vector<std::string> arguments;  // argv[1..] of the program
+};
+
+// Head to node.  Carried out in the order of the members.
+struct NodeOrders {
+  std::vector<JobNotice> jobs;
+  std::vector<ClassNotice> classes;
+  std::vector<Assignment> assign;
+  std::vector<TaskId> cancel;
+  std::vector<ObjectId> release;  // drop the copy, nobody may ask for it again
+  std::vector<JobId> ended;       // end its executors, drop what is left of it
+
+  bool empty() const {
+    return jobs.empty() && classes.empty() && assign.empty() && cancel.empty() &&
+           release.empty() && ended.empty();
+  }
+};
+
+// An object that now lies in the node's store though the head did not see it made there: a copy
+// that was pulled, or a value that a local program put.
+struct ObjectKept {
+  ObjectId object;
+  Bytes size = 0;
+};
+
+// Node to head.
+struct NodeReport {
+  std::vector<TaskDone> done;
+  std::vector<ObjectKept> kept;
+  std::vector<ObjectId> dropped;  // copies that are gone (never asked for by `release`)
+
+  bool empty() const { return done.empty() && kept.empty() && dropped.empty(); }
+};
+
+}  // namespace alnilam

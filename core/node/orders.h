@@ -1,0 +1,90 @@
+#pragma once
+// What a node tells an executor to do, and what it hears back.
+//
+// A *lane* is a class of tasks on one executor: a queue, and the slots that draw from it.  A *slot*
+// is the right to run one task at a time on named cores and devices; it belongs to one lane.  The
+// node brain opens as many slots for a lane as its resources allow, queues tasks to the lane a
+// little ahead, and the executor's workers draw from the lane's queue as they get free.  So
+// reservations are exact, tasks are not bound to a busy worker while another is idle, and the node
+// sends work in batches without a round trip a task.
+//
+// To take resources back the node closes a slot: its worker finishes the task it has, draws no
+// other, and reports the slot as closed.  Queued tasks stay with the lane; a lane without slots and
+// with queued tasks is legal and simply waits.
+//
+// Order: orders are carried out in the order of the struct's members; reports likewise.
+
+#include "core/base/blob.h"
+#include "core/base/ids.h"
+#include "core/cluster/resources.h"
+#include "core/graph/failure.h"
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace alnilam {
+
+struct DeviceGrant {
+  std::uint32_t gpu = 0;  // index into the node's Topology::gpus
+  Amount share;           // of one device, at most a whole
+  Bytes memory = 0;       // bound on device memory; 0: no bound was asked for
+};
+
+struct SlotGrant {
+  SlotId id;
+  ClassIndex lane = 0;
+  std::vector<std::uint32_t> cores;  // indices into Topology::cores; empty: any
+  std::vector<DeviceGrant> devices;
+};
+
+// An input of a task that is ready to run: its bytes, or the store's object of that id, which the
+// node holds in place until the task has ended.
+struct RunInput {
+  ObjectId object;
+  Blob held;            // meaningful unless `stored`
+  bool stored = false;
+};
+
+struct RunTask {
+  TaskId id;
+  Attempt attempt;
+  ClassIndex lane = 0;
+  Blob arguments;
+  std::vector<RunInput> inputs;
+};
+
+struct Orders {
+  std::vector<std::pair<ClassIndex, std::string>> lanes;  // new lanes: class, function
+  std::vector<SlotGrant> open;
+  std::vector<SlotId> close;
+  std::vector<RunTask> run;
+  std::vector<TaskId> cancel;  // drop it if it still queues (reported as cancelled); else ignore
+
+  bool empty() const {
+    return lanes.empty() && open.empty() && close.empty() && run.empty() && cancel.empty();
+  }
+};
+
+// How one attempt ended.
+struct TaskDone {
+  TaskId id;
+  Attempt attempt;
+  enum class How : std::uint8_t { held, stored, failed } how = How::held;
+  Blob held;          // the result, if at most kInlineLimit (any size in the embedded engine)
+  Bytes size = 0;     // of a stored result, which lies in the store under the task's id
+  FailurePtr failure;
+  Duration ran{};     // from the function's start to its end (device work included)
+  std::uint32_t gpu = kNoGpu;  // index of the first device it had
+
+  static constexpr std::uint32_t kNoGpu = 0xffffffff;
+};
+
+struct ExecutorReport {
+  std::vector<TaskDone> done;
+  std::vector<SlotId> closed;
+
+  bool empty() const { return done.empty() && closed.empty(); }
+};
+
+}  // namespace alnilam
