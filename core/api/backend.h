@@ -14,9 +14,20 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace alnilam {
+
+// What one device of one node has done for this job so far.
+struct UsageRow {
+  std::string node;      // its name
+  std::string device;    // "cpu", or the GPU's label ("H100 [emulated]") with its index
+  std::uint64_t tasks = 0;
+  Duration busy{};       // the sum of the tasks' run times
+  Bytes moved = 0;       // bytes that came to the node from others, on the row of its cpu
+  std::string lanes;     // how they came: "posix+cma"; empty if none did
+};
 
 class Backend {
  public:
@@ -48,6 +59,9 @@ class Backend {
 
   // Announces that these will be asked for, so that `get` of many waits once.
   virtual void want(std::span<const ObjectId> objects) = 0;
+
+  // What ran where, a row for each device that ran something.
+  virtual Result<std::vector<UsageRow>> usage() = 0;
 
   virtual void cancel(TaskId task) = 0;
   virtual void retain(ObjectId object) = 0;
