@@ -73,6 +73,16 @@ struct ResourceSet {
   // The first resource of `need` that this set lacks: "gpus", "memory", or a named one; none if it
   // covers.
   std::optional<std::string> firstLack(const ResourceSet& need) const;
+
+  // Refuses (invalid, naming the resource and the value) what no honest peer sends: amounts below
+  // zero or above Amount::kMaxUnits, more than kMaxBytes, named ones that are unsorted, twice there,
+  // zero, or without a name.  Whoever takes a set from outside calls this first; after it, no sum
+  // of two sets overflows.
+  Result<bool> check() const;
+
+  static constexpr Bytes kMaxBytes = Bytes{1} << 62;
+  static constexpr std::size_t kMaxNamed = 64;
+  static constexpr std::size_t kMaxName = 256;  // bytes
 };
 
 // "cpu=2,gpu=0.5,gpu.memory=6GiB,memory=4GiB,license=1"; zero amounts are left out; "nothing".

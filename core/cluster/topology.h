@@ -69,13 +69,14 @@ struct Topology {
   ResourceSet total() const;
 
   // Refuses (invalid, naming field and value) what no machine has: no core, a domain out of range,
-  // more than kMaxCores, kMaxGpus or kMaxMemory, a link matrix of another size.  Whoever takes a
-  // topology from outside (a peer, a file) calls this first.
+  // more than kMaxCores, kMaxGpus, kMaxDomains, kMaxNics or kMaxMemory, a link matrix of another
+  // size.  Whoever takes a topology from outside (a peer, a file) calls this first.
   Result<bool> check() const;
 
   static constexpr std::size_t kMaxCores = 4096;
   static constexpr std::size_t kMaxGpus = 64;
   static constexpr std::size_t kMaxDomains = 1024;
+  static constexpr std::size_t kMaxNics = 1024;
   static constexpr Bytes kMaxMemory = 1_TiB * 1024;
 };
 
