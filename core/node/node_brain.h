@@ -15,12 +15,15 @@
 //
 // If an executor dies, the task that its crash is charged to is reported as failed (the head
 // decides whether it is tried again); every other task on board is run again here under the same
-// attempt number, without losing a retry.
+// attempt number, without losing a retry.  When nobody knows whose crash it was and several tasks
+// were on board, they become suspects: each runs again alone, one slot and one task of the job at a
+// time, until it has finished once or a second death names it.
 //
 // Objects: the brain knows which objects the store holds and who uses them; a stored input stays
 // pinned from the moment a task is sent until it is done.  It asks for a pull once, however many
 // tasks wait for the object.  When the pull fails from all holders the waiting tasks fail with
-// objectLost, which the head answers by remaking the object.
+// objectLost, whose Failure::task is the lost object; the head answers by remaking it.  A copy that
+// nobody waits for when it arrives is dropped again and never reported as kept.
 //
 // Invariants: the resources of open slots never exceed the node's; a task is reported exactly once
 // for each assignment unless it was cancelled by the head's `ended`.
@@ -40,11 +43,14 @@ namespace alnilam::node {
 
 struct FromHead { NodeOrders orders; };
 // An executor that StartExecutor asked for serves, or could not be started (executorFailed, with
-// the loader's own message: the job's tasks fail with it at once).
+// the loader's own message: the job's tasks fail with it at once, and so do those that follow within
+// a second; the first one after that tries again).
 struct ExecutorUp { ExecutorId executor; };
 struct ExecutorFailed { ExecutorId executor; std::string why; };
-// It is gone.  `culprit` is the task whose thread crashed or exited (none if not known: then, if one
-// task ran it is the culprit, else each task that ran is charged).  `how` is crashed or exited.
+// It is gone, with all its threads: every executor that was up ends with this, one that StopExecutor
+// stopped as well, because only now are the resources of its slots free.  `culprit` is the task
+// whose thread crashed or exited (none if not known: then a task that was alone on board is charged,
+// and several become suspects).  `how` is crashed or exited.
 struct ExecutorGone {
   ExecutorId executor;
   TaskId culprit;
