@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
 
 namespace alnilam {
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr int kFetchTries = 5;
 
 // A deadline that cannot overflow; a century stands for "never".
 Clock::time_point deadlineAfter(std::optional<Duration> timeout) {
@@ -89,31 +92,46 @@ Result<ObjectId> Session::put(Bytes size,
 
 Result<Value> Session::get(ObjectId object, std::optional<Duration> timeout) {
   Clock::time_point deadline = deadlineAfter(timeout);
-  Value value;
-  {
-    std::unique_lock lock(mutex_);
-    Entry* entry = find(object);
-    if (!entry) {
-      return Refusal{RefusalCode::unknown, "no object " + show(object) + " in this program"};
-    }
-    if (entry->value.state == Value::State::pending) {
-      ask(object, *entry);
-      entry->awaited = true;
-      ready_.wait_until(lock, deadline, [&] { return lost_ || isReady(object); });
-      entry = find(object);
-      if (!entry || entry->value.state == Value::State::pending) {
-        if (lost_) return *lost_;
-        return Value{};
-      }
-    }
-    value = entry->value;
-  }
-  if (value.state != Value::State::stored) return value;
+  for (int tries = 1;; ++tries) {
+    Result<Value> known = await(object, deadline);
+    if (!known || known.value().state != Value::State::stored) return known;
 
-  auto left = std::max(Duration{0}, Duration(deadline - Clock::now()));
-  Result<Blob> bytes = link_.fetch(object, value, timeout ? std::optional(left) : std::nullopt);
-  if (!bytes) return bytes.error();
-  return Value::of(std::move(bytes).value());
+    auto left = std::max(Duration{0}, Duration(deadline - Clock::now()));
+    Result<Blob> bytes =
+        link_.fetch(object, known.value(), timeout ? std::optional(left) : std::nullopt);
+    if (bytes) return Value::of(std::move(bytes).value());
+    if (bytes.error().code != RefusalCode::unavailable || tries == kFetchTries) {
+      return bytes.error();
+    }
+    forget(object);  // its holder is gone: the head knows of another, or has it made again
+  }
+}
+
+Result<Value> Session::await(ObjectId object, Clock::time_point deadline) {
+  std::unique_lock lock(mutex_);
+  Entry* entry = find(object);
+  if (!entry) {
+    return Refusal{RefusalCode::unknown, "no object " + show(object) + " in this program"};
+  }
+  if (entry->value.state == Value::State::pending) {
+    ask(object, *entry);
+    entry->awaited = true;
+    ready_.wait_until(lock, deadline, [&] { return lost_ || isReady(object); });
+    entry = find(object);
+    if (!entry || entry->value.state == Value::State::pending) {
+      if (lost_) return *lost_;
+      return Value{};
+    }
+  }
+  return entry->value;
+}
+
+void Session::forget(ObjectId object) {
+  std::lock_guard lock(mutex_);
+  Entry* entry = find(object);
+  if (!entry || entry->value.state != Value::State::stored) return;
+  entry->value = {};
+  entry->wanted = false;
 }
 
 Result<std::vector<bool>> Session::wait(std::span<const ObjectId> objects, std::size_t count,
@@ -132,18 +150,14 @@ Result<std::vector<bool>> Session::wait(std::span<const ObjectId> objects, std::
     }
   }
   std::vector<bool> ready(objects.size());
-  std::size_t found = 0;
+  std::vector<std::size_t> missing(objects.size());
+  std::iota(missing.begin(), missing.end(), std::size_t{0});
   auto look = [&] {
-    for (std::size_t i = 0; i < objects.size(); ++i) {
-      if (!ready[i] && isReady(objects[i])) {
-        ready[i] = true;
-        ++found;
-      }
-    }
-    return found >= count || lost_;
+    std::erase_if(missing, [&](std::size_t i) { return ready[i] = isReady(objects[i]); });
+    return objects.size() - missing.size() >= count || lost_;
   };
   ready_.wait_until(lock, deadline, look);
-  if (found < count && lost_) return *lost_;
+  if (objects.size() - missing.size() < count && lost_) return *lost_;
   return ready;
 }
 

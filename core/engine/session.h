@@ -18,6 +18,7 @@
 #include "core/api/backend.h"
 #include "core/engine/chunked_table.h"
 
+#include <chrono>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -102,6 +103,9 @@ class Session final : public Backend {
     bool awaited = false;  // a thread sleeps for it
     Value value;
   };
+
+  Result<Value> await(ObjectId object, std::chrono::steady_clock::time_point deadline);
+  void forget(ObjectId object);  // where it is stored
 
   // All with mutex_ held.
   void wakeLink();
