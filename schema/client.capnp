@@ -1,0 +1,157 @@
+@0xad90b776dc9d095f;
+# What a program says to the head, and what people ask it.
+#
+# The head's listener gives `ClientGate` to whoever proved to be a client or a tool.  A program
+# opens one job; what it gets back, `Job`, *is* the job: dropping it, or losing the connection,
+# closes the job, cancels what runs and frees what it owns.  The head calls back through
+# `Submitter`.
+#
+# Order: calls on one capability arrive in the order in which they were made.  Nothing is promised
+#   between two capabilities.
+# Flow: `submit` and `told` carry thousands of things a call and answer when the batch is accepted.
+#    The caller keeps a few calls in flight and lets the next batch grow meanwhile
+#    (transport/rpc/batcher.h).
+#   A batch is at most 8 MiB and one element.
+# Errors: an answer that the caller must act on is a union member.  An RPC exception means that a
+#   machine or a link failed: DISCONNECTED (reconnect), OVERLOADED (later), FAILED (a bug; log it).
+# Units: in names and comments; times are durations, no clock reading crosses the wire.
+# Evolution: fields are only added, at the end, with a default that means what the old peer meant.
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("alnilam::schema");
+using Common = import "common.capnp";
+using Mover = import "mover.capnp";
+
+interface ClientGate {
+  open @0 (name :Text, program :Program, submitter :Submitter) -> (outcome :OpenOutcome);
+  # Opens a job.  `name` is for people, at most 255 bytes.
+
+  inspect @1 () -> (inspector :Inspector);
+  # For tools; programs may as well.
+}
+
+struct Program {
+  # What nodes start as the job's executors.
+  hash @0 :Text;    # SHA-256 of the program's bytes, 64 hex digits, lower case
+  size @1 :UInt64;  # bytes; at most 4 GiB
+  arguments @2 :List(Text);  # argv[1..]; at most 10,000, 1 MiB together
+}
+
+struct OpenOutcome {
+  union {
+    job @0 :Job;
+    # Opened; the fields below are set.
+
+    refusal @1 :Common.Refusal;
+  }
+  id @2 :UInt32;  # JobId; never 0
+  programNeeded @3 :Bool;
+  # The head lacks the program's bytes: send them by `upload`.  Tasks may be submitted meanwhile;
+  # they start when the program is whole.
+  nodes @4 :List(Common.NodeAddress);  # those there are now; later ones come by `told`
+}
+
+struct ClientBatch {
+  # Carried out in the order of the fields, whatever order they were made in: so a task may name an
+  # object that this batch puts, and a cancel comes before the release of what it cancels.
+  classes @0 :List(Common.TaskClass);  # appended to the job's table; 65,536 a job
+  puts @1 :List(Common.ObjectValue);   # values that the program put; held or stored
+  tasks @2 :List(Task);
+  wants @3 :List(UInt64);     # ObjectIds to be told of once they are no longer pending
+  cancels @4 :List(UInt64);   # TaskIds
+  releases @5 :List(UInt64);  # ObjectIds that this program will not name again
+
+  struct Task {
+    index @0 :UInt32;      # in the job: the id is job << 32 | index; never 0
+    taskClass @1 :UInt32;  # index into the job's table
+    arguments @2 :Data;    # at most 64 KiB and 4 KiB more
+    inputs @3 :List(UInt64);  # ObjectIds, in the order in which arguments name them; null: none; at
+                              # most a million
+  }
+}
+
+interface Job {
+  submit @0 (batch :ClientBatch) -> (refusal :Common.Refusal);
+  # Answers when the head has taken it over.  `refusal` is null, or says why nothing of the batch
+  # was taken: it broke a bound.
+
+  upload @1 (offset :UInt64, bytes :Data) -> (refusal :Common.Refusal);
+  # The program's bytes, in order, at most 1 MiB a call; several calls may be in flight.  The last
+  # one answers after the hash was compared; another hash is refused and everything forgotten.
+
+  nodes @2 () -> (nodes :List(Common.NodeAddress));
+  # Those alive now.
+}
+
+struct Told {
+  values @0 :List(Common.ObjectValue);   # none pending; each object once for each want
+  failures @1 :List(Common.Failure);     # what failed values point at
+  nodes @2 :List(Common.NodeAddress);    # holders that this client was not told of before, or that
+                                         # changed
+}
+
+interface Submitter {
+  told @0 (told :Told) -> ();
+}
+
+interface Inspector {
+  status @0 () -> (status :Status);
+  nodes @1 () -> (nodes :List(NodeView));  # by id; those that left too, for a while
+  jobs @2 () -> (jobs :List(JobView));     # by id
+  tasks @3 (job :UInt32, limit :UInt32) -> (tasks :List(TaskView));
+  # The newest `limit` (at most 100,000) of the job, or of all jobs if 0; newest first.
+
+  explain @4 (task :UInt64) -> (text :Text);
+  # Why the task is where it is, for each node in words.
+
+  cancel @5 (task :UInt64) -> ();
+  # What is unknown or over is ignored.
+}
+
+struct Status {
+  version @0 :Text;          # of the head
+  epoch @1 :UInt64;          # which life of the head
+  upNanoseconds @2 :UInt64;  # since its start
+  nodesAlive @3 :UInt32;
+  jobsOpen @4 :UInt32;
+  tasksPending @5 :UInt64;   # waiting, ready or assigned
+  tasksFinished @6 :UInt64;  # since the start, failed ones too
+  staleReports @7 :UInt64;   # results refused because their attempt was over
+  connections @8 :UInt32;    # open now
+  connectionsRefused @9 :UInt64;  # since the start: wrong secret, garbage, too many
+}
+
+struct NodeView {
+  node @0 :UInt32;
+  name @1 :Text;
+  alive @2 :Bool;
+  topology @3 :Common.Topology;
+  total @4 :Common.ResourceSet;      # what it offers
+  committed @5 :Common.ResourceSet;  # what live attempts hold or will hold on it
+  running @6 :UInt64;                # live attempts
+  finished @7 :UInt64;               # since it joined
+  lanes @8 :List(Mover.Lane);        # what carries objects between its store and others
+  storeBytes @9 :UInt64;             # size of its store
+  storeUsedBytes @10 :UInt64;
+  address @11 :Common.NodeAddress;
+}
+
+struct JobView {
+  job @0 :UInt32;
+  name @1 :Text;
+  open @2 :Bool;
+  waiting @3 :UInt64;   # tasks, by state
+  ready @4 :UInt64;
+  assigned @5 :UInt64;
+  finished @6 :UInt64;
+  failed @7 :UInt64;
+}
+
+struct TaskView {
+  task @0 :UInt64;
+  function @1 :Text;
+  state @2 :Text;    # waiting, ready, assigned, finished, failed
+  node @3 :Text;     # of the live or last attempt; empty if none
+  attempt @4 :UInt32;
+  ranNanoseconds @5 :UInt64;  # of the attempt that finished
+}
