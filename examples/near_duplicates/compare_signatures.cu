@@ -1,13 +1,14 @@
 // Which rows of two blocks of a MinHash signature matrix agree in at least `needed` of 128 values.
 //
 // A thread decides one pair; 16 by 16 threads share two tiles of 16 rows, so that each row is read
-// from memory once for 16 pairs.  The tiles' rows are 132 values apart: eight threads that read four
-// values each then touch 32 different banks.  A pair that can no longer reach `needed` is left
+// from memory once for 16 pairs.  The tiles' rows are 132 values apart: eight threads that read
+// four values each then touch 32 different banks.  A pair that can no longer reach `needed` is left
 // early, which never changes the answer; most pairs have nothing in common and end after one step.
 //
 // `left` and `right` are rows of 128 values, row-major, aligned to 16 bytes.  Bit j % 32 of
-// agree[i * ((rightRows + 31) / 32) + j / 32] is set where row i of left agrees with row j of right;
-// the caller clears `agree` before.  Grid: x over right's rows, y over left's, 16 by 16 threads.
+// agree[i * ((rightRows + 31) / 32) + j / 32] is set where row i of left agrees with row j of
+// right; the caller clears `agree` before.  Grid: x over right's rows, y over left's, 16 by 16
+// threads.
 
 namespace {
 

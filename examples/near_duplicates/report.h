@@ -11,7 +11,8 @@ namespace near_duplicates {
 
 using NamedGroups = std::vector<std::vector<std::string>>;
 
-// One line of "what ran where".  A line tells of a device or of a lane; what does not apply is empty.
+// One line of "what ran where".  A line tells of a device or of a lane; what does not apply is
+// empty.
 struct UsageLine {
   std::string node, device;
   std::uint64_t tasks = 0;

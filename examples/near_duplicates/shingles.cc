@@ -61,9 +61,10 @@ Signature signatureOf(std::span<const std::uint64_t> shingles) {
   least.fill(UINT32_MAX);
   // 32 bits of a shingle are enough to tell shingles apart here (a clash makes a pair look more
   // alike, which verifying settles), and let the compiler work on eight values at once.
-  for (std::size_t k = 0; k < kSignatureValues; ++k) keys[k] = static_cast<std::uint32_t>(mix(k + 1));
+  for (std::size_t k = 0; k < keys.size(); ++k) keys[k] = static_cast<std::uint32_t>(mix(k + 1));
   for (std::uint64_t shingle : shingles) {
-    auto low = static_cast<std::uint32_t>(shingle), high = static_cast<std::uint32_t>(shingle >> 32);
+    auto low = static_cast<std::uint32_t>(shingle);
+    auto high = static_cast<std::uint32_t>(shingle >> 32);
     for (std::size_t k = 0; k < kSignatureValues; ++k) {
       std::uint32_t x = low ^ keys[k];
       x = (x ^ (x >> 16)) * 0x85ebca6bU;
