@@ -1,0 +1,184 @@
+// Jobs and their executors: start, serve, die, stop.
+
+#include "core/node/state.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace alnilam::node {
+
+Job* NodeBrain::State::jobOf(JobId id) {
+  if (lastJob && lastJob->notice.job == id) return lastJob;
+  auto at = std::lower_bound(jobs.begin(), jobs.end(), id,
+                             [](const auto& job, JobId wanted) { return job->notice.job < wanted; });
+  if (at == jobs.end() || (*at)->notice.job != id) return nullptr;
+  return lastJob = at->get();
+}
+
+Lane* NodeBrain::State::laneOf(TaskId task, ClassIndex index) {
+  Job* job = jobOf(task.job());
+  return job && index < job->lanes.size() ? job->lanes[index].get() : nullptr;
+}
+
+void NodeBrain::State::learn(JobNotice&& notice) {
+  if (jobOf(notice.job)) return;
+  auto at = std::lower_bound(jobs.begin(), jobs.end(), notice.job, [](const auto& job, JobId id) {
+    return job->notice.job < id;
+  });
+  auto job = std::make_unique<Job>();
+  job->notice = std::move(notice);
+  jobs.insert(at, std::move(job));
+}
+
+void NodeBrain::State::learn(ClassNotice&& notice) {
+  Job* job = jobOf(notice.job);
+  if (!job || notice.index >= kMaxClasses) return;
+  if (job->lanes.size() <= notice.index) job->lanes.resize(notice.index + 1);
+  if (job->lanes[notice.index]) return;
+  auto lane = std::make_unique<Lane>();
+  lane->job = job;
+  lane->index = notice.index;
+  lane->definition = std::move(notice.definition);
+  placement::Room trial = idleRoom;
+  lane->feasible = placement::take(config.topology, trial, lane->definition.needs).has_value();
+  job->lanes[notice.index] = std::move(lane);
+}
+
+void NodeBrain::State::ended(JobId id) {
+  Job* job = jobOf(id);
+  if (!job) return;
+  for (std::uint32_t index = 0; index < tasks.size(); ++index) {
+    if (tasks[index].lane && tasks[index].lane->job == job) forget(index);
+  }
+  dropObjectsOf(id);
+  std::erase_if(active, [&](const Lane* lane) { return lane->job == job; });
+  for (auto& [slotId, slot] : slots) {
+    if (!slot.lane || slot.lane->job != job) continue;
+    slot.lane = nullptr;
+    if (!std::exchange(slot.closing, true)) ++closingSlots;
+  }
+  if (job->executor) {
+    executors.at(job->executor) = {};
+    owed.push_back(StopExecutor{job->executor});
+  }
+  lastJob = nullptr;
+  std::erase_if(jobs, [&](const auto& other) { return other.get() == job; });
+  planDue = true;
+}
+
+void NodeBrain::State::startExecutors() {
+  for (auto& job : jobs) {
+    if (job->tasks == 0 || job->executor) continue;
+    job->executor = {++lastExecutor};
+    executors[job->executor].job = job.get();
+    owed.push_back(StartExecutor{job->executor, job->notice});
+  }
+}
+
+bool NodeBrain::State::isUp(ExecutorId id) const {
+  auto at = executors.find(id);
+  return at != executors.end() && at->second.up;
+}
+
+void NodeBrain::State::executorUp(ExecutorId id) {
+  auto at = executors.find(id);
+  if (at == executors.end() || !at->second.job) return;
+  at->second.up = true;
+  planDue = true;
+}
+
+void NodeBrain::State::executorFailed(Instant now, ExecutorId id, const std::string& why) {
+  auto at = executors.find(id);
+  if (at == executors.end()) return;
+  Job* job = at->second.job;
+  retire(id);
+  if (!job) return;
+  job->failedAt = now;
+  job->failedWhy = why;
+  failAll(*job, FailureKind::executorFailed, why);
+}
+
+void NodeBrain::State::executorGone(Instant now, const ExecutorGone& gone) {
+  auto at = executors.find(gone.executor);
+  if (at == executors.end()) return;
+  Job* job = at->second.job;
+  retire(gone.executor);
+  if (!job) return;
+  if (job->sent == 0 && job->tasks > 0 && std::exchange(job->diedIdle, true)) {
+    // It dies before it runs anything: starting it again for ever would help nobody.
+    job->failedAt = now;
+    job->failedWhy = "the program ended before it ran a task: " + gone.why;
+    failAll(*job, FailureKind::executorFailed, job->failedWhy);
+    return;
+  }
+  charge(*job, gone);
+  for (auto& lane : job->lanes) {
+    if (lane) requeueSent(*lane);
+  }
+}
+
+// Finds who it was; the others are innocent, or all are suspects.
+void NodeBrain::State::charge(Job& job, const ExecutorGone& gone) {
+  std::uint32_t culprit = taskIndex.find(gone.culprit);
+  bool known = gone.culprit && culprit != kNoTask && tasks[culprit].at == Task::At::sent &&
+               tasks[culprit].lane->job == &job;
+  for (auto& lane : job.lanes) {
+    if (!lane || known) continue;
+    for (std::uint32_t at = lane->sent.first; at != kNoTask; at = tasks[at].next) {
+      if (job.sent == 1) {
+        culprit = at;
+        known = true;
+        break;
+      }
+      if (!std::exchange(tasks[at].suspect, true)) ++job.suspects;
+    }
+  }
+  if (known) fail(culprit, gone.how, gone.why);
+}
+
+// Back to the front of the queue, in the order in which they were sent.
+void NodeBrain::State::requeueSent(Lane& lane) {
+  std::uint32_t next = kNoTask;
+  for (std::uint32_t at = lane.sent.first; at != kNoTask; at = next) {
+    next = tasks[at].next;
+    if (tasks[at].cancelled) fail(at, FailureKind::cancelled, "cancelled");
+  }
+  if (lane.sent.size == 0) return;
+  lane.job->sent -= lane.sent.size;
+  sentTasks -= lane.sent.size;
+  for (std::uint32_t at = lane.sent.first; at != kNoTask; at = tasks[at].next) {
+    tasks[at].at = Task::At::queued;
+  }
+  if (lane.queue.size == 0) {
+    lane.queue = lane.sent;
+  } else {
+    tasks[lane.sent.last].next = lane.queue.first;
+    tasks[lane.queue.first].previous = lane.sent.last;
+    lane.queue.first = lane.sent.first;
+    lane.queue.size += lane.sent.size;
+  }
+  lane.sent = {};
+  planDue = true;
+}
+
+// Its threads are gone: so are its slots.
+void NodeBrain::State::retire(ExecutorId id) {
+  auto at = executors.find(id);
+  if (Job* job = at->second.job) job->executor = {};
+  executors.erase(at);
+  for (auto slot = slots.begin(); slot != slots.end();) {
+    auto here = slot++;
+    if (here->second.executor == id) freeSlot(here);
+  }
+  planDue = true;
+}
+
+void NodeBrain::State::report(ExecutorId id, ExecutorReport&& report) {
+  for (TaskDone& finished : report.done) done(id, std::move(finished));
+  for (SlotId closed : report.closed) {
+    auto at = slots.find(closed);
+    if (at != slots.end() && at->second.executor == id) slotClosed(closed);
+  }
+}
+
+}  // namespace alnilam::node

@@ -1,0 +1,221 @@
+#pragma once
+// What the node brain remembers.  Not for users of the brain: node_brain.h is its surface.
+//
+//   Job        lanes by class, and one executor at a time
+//   Lane       a class of one job: tasks that wait, tasks that were sent, slots that draw from it
+//   Task       one assignment, from its arrival to its report; lives in a pool, linked into lists
+//   Slot       a grant that some executor holds; its resources are taken until it is reported closed
+//   Object     a stored object of this node, or one being pulled
+//
+// Invariants, which hold between any two calls:
+//   a task is in exactly one place: fetching (missing > 0), its lane's queue, or its lane's sent
+//   an object's pins are the stored inputs of live tasks that name it
+//   room is the node's total less what the slots hold
+//   a lane is in `active` exactly while it has tasks in its lists, or slots
+//
+// tasks.cc moves tasks, objects.cc objects, executors.cc executors; lanes.cc decides who gets slots
+// and sends.
+
+#include "core/node/id_table.h"
+#include "core/node/node_brain.h"
+#include "core/placement/slots.h"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace alnilam::node {
+
+inline constexpr std::uint32_t kNoTask = IdTable::kNone;
+
+struct TaskList {
+  std::uint32_t first = kNoTask;
+  std::uint32_t last = kNoTask;
+  std::size_t size = 0;
+};
+
+struct Job;
+
+struct Lane {
+  Job* job = nullptr;
+  ClassIndex index = 0;
+  TaskClass definition;
+  bool feasible = false;  // fits on the idle node
+
+  TaskList queue;
+  TaskList sent;
+  std::vector<SlotId> open;   // not asked to close
+  std::size_t closing = 0;    // asked to close, still holding their resources
+  ExecutorId announced;       // the executor that was told of the lane
+
+  std::int64_t usual = 0;     // nanoseconds a task runs, an exponential mean
+  bool measured = false;
+
+  bool active = false;
+  std::uint64_t age = 0;                 // order of becoming active
+  std::optional<Instant> drySince;       // no task in the lists
+  std::optional<Instant> slotlessSince;  // has tasks, and not one slot
+
+  std::size_t tasks() const { return queue.size + sent.size; }
+};
+
+struct Job {
+  JobNotice notice;
+  std::vector<std::unique_ptr<Lane>> lanes;  // by class; null where none was told
+  ExecutorId executor;                       // none while none is started
+  std::size_t tasks = 0;                     // live ones, fetching included
+  std::size_t sent = 0;
+  std::size_t slots = 0;                     // open or closing
+  std::size_t suspects = 0;
+  bool diedIdle = false;  // its executor died without a task on board, and none has finished since
+  std::optional<Instant> failedAt;           // the last start that failed, and why
+  std::string failedWhy;
+};
+
+struct Task {
+  enum class At : std::uint8_t { nowhere, fetching, queued, sent };
+
+  TaskId id;
+  Attempt attempt;
+  Attempt sentAs;
+  Lane* lane = nullptr;
+  std::uint32_t next = kNoTask;
+  std::uint32_t previous = kNoTask;
+  std::uint32_t missing = 0;   // inputs that are being pulled
+  std::uint64_t serial = 0;    // tells it from others that had the same place in the pool
+  At at = At::nowhere;
+  bool suspect = false;
+  bool cancelled = false;
+  Blob arguments;
+  std::vector<RunInput> inputs;
+};
+
+struct Slot {
+  placement::Taken taken;
+  ResourceSet needs;
+  Lane* lane = nullptr;  // null: its job ended
+  ExecutorId executor;
+  bool closing = false;
+};
+
+struct Executor {
+  Job* job = nullptr;  // null: its job ended, it was told to stop
+  bool up = false;
+  Orders orders;       // owed since the last settle
+};
+
+struct Object {
+  struct Waiter {
+    std::uint32_t task = kNoTask;
+    std::uint64_t serial = 0;
+  };
+
+  ObjectId id;
+  Bytes size = 0;
+  bool here = false;  // in the store; else being pulled
+  bool unwanted = false;  // the head released it; dropped when no task uses it
+  std::uint32_t pins = 0;
+  std::vector<NodeId> holders;  // known while it is pulled
+  std::size_t tried = 0;        // the first ones of them, already asked
+  std::vector<Waiter> waiters;
+};
+
+struct NodeBrain::State {
+  explicit State(Config given);
+
+  // tasks.cc
+  void assign(Instant now, Assignment&& assignment);
+  void cancel(TaskId id);
+  void done(ExecutorId executor, TaskDone&& done);
+  void enqueue(std::uint32_t index);
+  void fail(std::uint32_t index, FailureKind kind, std::string message, TaskId where = {});
+  void refuse(const Assignment& assignment, FailureKind kind, std::string message);
+  void forget(std::uint32_t index);  // unpins, unlinks, frees
+  void failAll(Job& job, FailureKind kind, const std::string& message);
+  std::uint32_t newTask();
+  void append(TaskList& list, std::uint32_t index);
+  void unlink(TaskList& list, std::uint32_t index);
+  TaskList& listOf(Task& task);
+
+  // objects.cc
+  bool pin(ObjectId id, const Value& value, std::uint32_t waiter);  // whether it is here
+  void unpin(ObjectId id);
+  void arrived(ObjectId id, Bytes size);
+  void pulled(ObjectId id, Bytes size);
+  void pullFailed(ObjectId id, const std::string& why);
+  void localPut(ObjectId id, Bytes size);
+  void release(ObjectId id);
+  void dropObjectsOf(JobId job);
+  std::uint32_t newObject(ObjectId id);
+  void eraseObject(std::uint32_t index);
+  void dropObject(std::uint32_t index);
+
+  // executors.cc
+  void learn(JobNotice&& notice);
+  void learn(ClassNotice&& notice);
+  void ended(JobId id);
+  void startExecutors();
+  void executorUp(ExecutorId id);
+  void executorFailed(Instant now, ExecutorId id, const std::string& why);
+  void executorGone(Instant now, const ExecutorGone& gone);
+  void charge(Job& job, const ExecutorGone& gone);
+  void requeueSent(Lane& lane);
+  void retire(ExecutorId id);
+  void report(ExecutorId id, ExecutorReport&& report);
+  Job* jobOf(JobId id);
+  Lane* laneOf(TaskId task, ClassIndex index);
+
+  // lanes.cc
+  void plan(Instant now);
+  void openSlots(Instant now);
+  void openSlot(Lane& lane, placement::Taken taken);
+  void closeIdle(Instant now);
+  void reclaim(Instant now, const std::vector<Lane*>& blocked);
+  std::vector<SlotId> victimsFor(const Lane& lane, bool starves) const;
+  bool makeWay(const Lane& lane, placement::Room& projected, const std::vector<SlotId>& victims);
+  void closeSlot(SlotId id);
+  void slotClosed(SlotId id);
+  void freeSlot(std::map<SlotId, Slot>::iterator slot);
+  void activate(Lane& lane);
+  void deactivateIdle();
+  std::size_t wantedSlots(const Lane& lane) const;
+  bool starving(Instant now, const Lane& lane) const;
+  bool holdsSuspect(const Lane& lane) const;
+  std::size_t sendLimit(const Lane& lane) const;
+  void send(Lane& lane);
+  void setDeadline(Instant now);
+  bool serves(const Lane& lane) const { return lane.job->executor && isUp(lane.job->executor); }
+  bool isUp(ExecutorId id) const;
+
+  Config config;
+  placement::Room room;
+  placement::Room idleRoom;  // as it was at the start
+
+  std::vector<std::unique_ptr<Job>> jobs;  // by id
+  Job* lastJob = nullptr;                  // of the last lookup
+  std::map<ExecutorId, Executor> executors;
+  std::map<SlotId, Slot> slots;
+  std::vector<Lane*> active;  // by priority, then by age
+  std::size_t closingSlots = 0;
+
+  std::vector<Task> tasks;
+  std::vector<std::uint32_t> freeTasks;
+  IdTable taskIndex;
+  std::vector<Object> objects;
+  std::vector<std::uint32_t> freeObjects;
+  IdTable objectIndex;
+
+  std::uint32_t lastExecutor = 0;
+  std::uint32_t lastSlot = 0;
+  std::uint64_t lastAge = 0;
+  std::uint64_t lastSerial = 0;
+  std::size_t sentTasks = 0;
+  bool planDue = false;
+  std::optional<Instant> deadline;
+
+  std::vector<Output> owed;  // starts, stops, pulls and drops since the last settle, in order
+  NodeReport owedReport;
+};
+
+}  // namespace alnilam::node

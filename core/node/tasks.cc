@@ -1,0 +1,221 @@
+// Tasks: from an assignment to its report.
+
+#include "core/node/state.h"
+
+#include <utility>
+
+namespace alnilam::node {
+namespace {
+
+constexpr Duration kRetryStart = std::chrono::seconds(1);  // see ExecutorFailed
+constexpr std::int64_t kMeanOver = 8;  // runs that the mean of a class's durations looks back on
+
+}  // namespace
+
+// ---- The pool and its lists.
+
+std::uint32_t NodeBrain::State::newTask() {
+  std::uint32_t index;
+  if (freeTasks.empty()) {
+    index = static_cast<std::uint32_t>(tasks.size());
+    tasks.emplace_back();
+  } else {
+    index = freeTasks.back();
+    freeTasks.pop_back();
+  }
+  tasks[index].serial = ++lastSerial;
+  return index;
+}
+
+void NodeBrain::State::append(TaskList& list, std::uint32_t index) {
+  tasks[index].previous = list.last;
+  tasks[index].next = kNoTask;
+  (list.last == kNoTask ? list.first : tasks[list.last].next) = index;
+  list.last = index;
+  ++list.size;
+}
+
+void NodeBrain::State::unlink(TaskList& list, std::uint32_t index) {
+  Task& task = tasks[index];
+  (task.previous == kNoTask ? list.first : tasks[task.previous].next) = task.next;
+  (task.next == kNoTask ? list.last : tasks[task.next].previous) = task.previous;
+  --list.size;
+}
+
+TaskList& NodeBrain::State::listOf(Task& task) {
+  return task.at == Task::At::sent ? task.lane->sent : task.lane->queue;
+}
+
+// ---- From the head.
+
+void NodeBrain::State::assign(Instant now, Assignment&& assignment) {
+  std::uint32_t known = taskIndex.find(assignment.id);
+  if (known != kNoTask) {
+    // Told twice: it is the same function on the same inputs, so the newest number is all that
+    // matters, and whatever comes of it is reported under that one.
+    tasks[known].attempt = std::max(tasks[known].attempt, assignment.attempt);
+    return;
+  }
+  Lane* lane = laneOf(assignment.id, assignment.taskClass);
+  if (!lane) {
+    return refuse(assignment, FailureKind::executorFailed,
+                  "the node was not told of class " + std::to_string(assignment.taskClass) +
+                      " of job " + std::to_string(assignment.id.job().value));
+  }
+  Job& job = *lane->job;
+  if (!lane->feasible) {
+    return refuse(assignment, FailureKind::infeasible,
+                  lane->definition.function + " asks for " + show(lane->definition.needs) +
+                      ", and node " + config.name + " has " + show(config.total));
+  }
+  if (job.failedAt && now - *job.failedAt < kRetryStart) {
+    return refuse(assignment, FailureKind::executorFailed, job.failedWhy);
+  }
+  job.failedAt.reset();
+
+  std::uint32_t index = newTask();
+  taskIndex.insert(assignment.id, index);
+  Task& task = tasks[index];
+  task.id = assignment.id;
+  task.attempt = assignment.attempt;
+  task.lane = lane;
+  task.missing = 0;
+  task.suspect = task.cancelled = false;
+  task.arguments = std::move(assignment.arguments);
+  task.inputs.reserve(assignment.inputs.size());
+  for (auto& [object, value] : assignment.inputs) {
+    bool stored = value.state == Value::State::stored;
+    if (stored && !pin(object, value, index)) ++task.missing;
+    task.inputs.push_back({object, std::move(value.held), stored});
+  }
+  ++job.tasks;
+  if (!job.executor) planDue = true;  // it starts while the inputs are fetched
+  task.at = Task::At::fetching;
+  if (task.missing == 0) enqueue(index);
+}
+
+void NodeBrain::State::enqueue(std::uint32_t index) {
+  Task& task = tasks[index];
+  Lane& lane = *task.lane;
+  task.at = Task::At::queued;
+  append(lane.queue, index);
+  lane.drySince.reset();
+  activate(lane);
+  if (lane.tasks() > lane.open.size()) planDue = true;
+}
+
+void NodeBrain::State::cancel(TaskId id) {
+  std::uint32_t index = taskIndex.find(id);
+  if (index == kNoTask) return;  // its report is under way
+  Task& task = tasks[index];
+  if (task.at != Task::At::sent) return fail(index, FailureKind::cancelled, "cancelled");
+  task.cancelled = true;
+  executors.at(task.lane->job->executor).orders.cancel.push_back(id);
+}
+
+// ---- From an executor.
+
+void NodeBrain::State::done(ExecutorId executor, TaskDone&& done) {
+  std::uint32_t index = taskIndex.find(done.id);
+  bool expected = index != kNoTask && tasks[index].at == Task::At::sent &&
+                  tasks[index].sentAs == done.attempt &&
+                  tasks[index].lane->job->executor == executor;
+  bool stored = done.how == TaskDone::How::stored;
+  if (!expected) {  // of a job that ended, or of an attempt that is charged already
+    if (stored && objectIndex.find(done.id) == kNoTask) owed.push_back(Drop{done.id});
+    return;
+  }
+  Task& task = tasks[index];
+  Lane& lane = *task.lane;
+  done.attempt = task.attempt;
+  lane.job->diedIdle = false;
+  if (stored) arrived(done.id, done.size);
+  if (done.how == TaskDone::How::failed) {
+    if (!done.failure) return fail(index, FailureKind::exception, "failed without a reason");
+    if (done.failure->node.empty()) {
+      auto placed = std::make_shared<Failure>(*done.failure);
+      placed->node = config.name;
+      done.failure = std::move(placed);
+    }
+  } else {
+    std::int64_t ran = std::max<std::int64_t>(0, done.ran.count());
+    lane.usual = lane.measured ? lane.usual + (ran - lane.usual) / kMeanOver : ran;
+    lane.measured = true;
+  }
+  owedReport.done.push_back(std::move(done));
+  forget(index);
+  if (lane.tasks() < lane.open.size()) planDue = true;
+}
+
+// ---- Ends.
+
+void NodeBrain::State::fail(std::uint32_t index, FailureKind kind, std::string message,
+                            TaskId where) {
+  Task& task = tasks[index];
+  auto failure = std::make_shared<Failure>();
+  failure->kind = kind;
+  failure->task = where ? where : task.id;
+  failure->function = task.lane->definition.function;
+  failure->node = config.name;
+  failure->attempt = task.attempt;
+  failure->message = cleanMessage(message);
+  TaskDone done;
+  done.id = task.id;
+  done.attempt = task.attempt;
+  done.how = TaskDone::How::failed;
+  done.failure = std::move(failure);
+  owedReport.done.push_back(std::move(done));
+  forget(index);
+}
+
+// Reports an assignment that never became a task here.
+void NodeBrain::State::refuse(const Assignment& assignment, FailureKind kind, std::string message) {
+  const Lane* lane = laneOf(assignment.id, assignment.taskClass);
+  auto failure = std::make_shared<Failure>();
+  failure->kind = kind;
+  failure->task = assignment.id;
+  if (lane) failure->function = lane->definition.function;
+  failure->node = config.name;
+  failure->attempt = assignment.attempt;
+  failure->message = cleanMessage(message);
+  TaskDone done;
+  done.id = assignment.id;
+  done.attempt = assignment.attempt;
+  done.how = TaskDone::How::failed;
+  done.failure = std::move(failure);
+  owedReport.done.push_back(std::move(done));
+}
+
+void NodeBrain::State::forget(std::uint32_t index) {
+  Task& task = tasks[index];
+  Job& job = *task.lane->job;
+  if (task.at != Task::At::fetching) {
+    unlink(listOf(task), index);
+    if (task.lane->tasks() == 0) planDue = true;  // its slots are to spare now
+  }
+  if (task.at == Task::At::sent) {
+    --job.sent;
+    --sentTasks;
+  }
+  if (task.suspect && --job.suspects == 0) planDue = true;
+  --job.tasks;
+  taskIndex.erase(task.id);
+  for (const RunInput& input : task.inputs) {
+    if (input.stored) unpin(input.object);
+  }
+  task.id = {};
+  task.at = Task::At::nowhere;
+  task.lane = nullptr;
+  task.serial = 0;
+  task.arguments = {};
+  task.inputs.clear();
+  freeTasks.push_back(index);
+}
+
+void NodeBrain::State::failAll(Job& job, FailureKind kind, const std::string& message) {
+  for (std::uint32_t index = 0; index < tasks.size(); ++index) {
+    if (tasks[index].lane && tasks[index].lane->job == &job) fail(index, kind, message);
+  }
+}
+
+}  // namespace alnilam::node
