@@ -81,6 +81,18 @@ interface Job {
 
   nodes @2 () -> (nodes :List(Common.NodeAddress));
   # Those alive now.
+
+  usage @3 () -> (rows :List(UsageRow));
+  # What ran where for this job so far, a row for each device that ran something.
+}
+
+struct UsageRow {
+  node @0 :Text;             # its name
+  device @1 :Text;           # "cpu", or the GPU's label ("H100 [emulated]") with its index
+  tasks @2 :UInt64;
+  busyNanoseconds @3 :UInt64;  # the sum of the tasks' run times
+  movedBytes @4 :UInt64;     # that came to the node from others, on the row of its cpu
+  lanes @5 :Text;            # how they came: "posix+cma"; empty if none did
 }
 
 struct Told {

@@ -29,7 +29,7 @@ struct Refusal {
 }
 
 struct NamedAmount {
-  name @0 :Text;     # 1 to 128 bytes; "license"
+  name @0 :Text;     # 1 to 256 bytes; "license"
   parts @1 :UInt64;  # 1/10,000; never 0
 }
 
@@ -38,7 +38,7 @@ struct ResourceSet {
   gpuParts @1 :UInt64;        # 1/10,000 of a device; likewise
   memoryBytes @2 :UInt64;     # of the host
   gpuMemoryBytes @3 :UInt64;  # of devices, the sum over those of the task or node
-  named @4 :List(NamedAmount);  # sorted by name, no name twice; at most 1,000
+  named @4 :List(NamedAmount);  # sorted by name, no name twice; at most 64
 }
 
 struct Topology {

@@ -69,8 +69,7 @@ interface Node {
 struct NodeOrders {
   # Carried out in the order of the fields.
   peers @0 :List(Common.NodeAddress);  # holders named below that this node was not told of before,
-                                       # or
-                                       # that changed
+                                       # or that changed
   jobs @1 :List(JobNotice);
   classes @2 :List(ClassNotice);
   assign @3 :List(Assignment);

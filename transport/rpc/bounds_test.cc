@@ -1,0 +1,233 @@
+// What peers may not send, and what they hear; and how batches are cut.  Each row breaks one bound.
+
+#include "transport/rpc/batch_size.h"
+#include "transport/rpc/made_up.h"
+
+#include <capnp/message.h>
+#include <capnp/serialize.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <string>
+
+namespace alnilam::rpc {
+namespace {
+
+using testing::HasSubstr;
+
+// The refusal that a sound message gets once `spoil` has been at it.
+template <typename Wire, typename Sound, typename Read>
+std::string whyRefused(const Sound& sound, std::function<void(typename Wire::Builder)> spoil,
+                       Read&& read) {
+  capnp::MallocMessageBuilder message;
+  auto root = message.initRoot<Wire>();
+  write(sound, root);
+  auto before = read(root.asReader());
+  EXPECT_TRUE(before.hasValue()) << "the message was not sound to begin with";
+  spoil(root);
+  auto after = read(root.asReader());
+  return after ? "taken" : after.error().why;
+}
+
+TEST(Bounds, ABatchOfAProgram) {
+  using Batch = schema::ClientBatch;
+  struct Row { const char* why; std::function<void(Batch::Builder)> spoil; };
+  const Row rows[] = {
+    {"index is out of range", [](auto b) { b.getTasks()[0].setIndex(0); }},
+    {"index is out of range", [](auto b) { b.getTasks()[0].setIndex(0xffffffff); }},
+    {"an id is zero", [](auto b) { b.initWants(3).set(0, 1); }},
+    {"of another job", [](auto b) { b.initWants(1).set(0, ObjectId::make({8}, 1).value); }},
+    {"of another job", [](auto b) { b.initReleases(1).set(0, 5); }},
+    {"of another job", [](auto b) { b.initCancels(1).set(0, 5); }},
+    {"of another job", [](auto b) { b.getPuts()[0].setObject(5); }},
+    {"belong into a store", [](auto b) { b.getTasks()[0].initArguments(70'000); }},
+    {"is pending", [](auto b) {
+       b.getPuts()[0].setState(schema::ObjectValue::State::PENDING); }},
+    {"an input has failed", [](auto b) {
+       b.getPuts()[0].setState(schema::ObjectValue::State::FAILED); }},
+    {"unknown state of a value: 77", [](auto b) {
+       b.getPuts()[0].setState(static_cast<schema::ObjectValue::State>(77)); }},
+    {"has no holder", [](auto b) {
+       b.getPuts()[0].setState(schema::ObjectValue::State::STORED);
+       b.getPuts()[0].disownHolders(); }},
+    {"too many classes", [](auto b) { b.initClasses(70'000); }},
+    {"has no name", [](auto b) { b.getClasses()[0].setFunction(""); }},
+    {"function's name is too long", [](auto b) { b.getClasses()[0].initFunction(2000); }},
+    {"priority of 1001", [](auto b) { b.getClasses()[0].setPriority(1001); }},
+    {"priority of -2147483648", [](auto b) { b.getClasses()[0].setPriority(INT32_MIN); }},
+    {"too many retries: 101", [](auto b) { b.getClasses()[0].setRetries(101); }},
+    {"cpus of 18446744073709551615 parts", [](auto b) {
+       b.getClasses()[0].getNeeds().setCpuParts(UINT64_MAX); }},
+    {"memory", [](auto b) { b.getClasses()[0].getNeeds().setMemoryBytes(1ull << 63); }},
+    {"too many named resources", [](auto b) { b.getClasses()[0].getNeeds().initNamed(10'000); }},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.why);
+    MadeUp madeUp(3);
+    auto why = whyRefused<Batch>(madeUp.clientBatch(), row.spoil,
+                                 [](auto reader) { return read(reader, JobId{7}); });
+    EXPECT_THAT(why, HasSubstr(row.why));
+  }
+}
+
+TEST(Bounds, AJoiningNode) {
+  using Identity = schema::NodeIdentity;
+  struct Row { const char* why; std::function<void(Identity::Builder)> spoil; };
+  const Row rows[] = {
+    {"incarnation is zero", [](auto b) { b.setIncarnation(0); }},
+    {"a node has no name", [](auto b) { b.getAddress().setName(""); }},
+    {"node's name is too long", [](auto b) { b.getAddress().initName(256); }},
+    {"bytes in a mover's address", [](auto b) { b.getAddress().initMover(70'000); }},
+    {"too many GPUs: 1000000", [](auto b) { b.getTopology().initGpus(1'000'000); }},
+    {"too many cores", [](auto b) { b.getTopology().initCores(5000); }},
+    {"domain", [](auto b) { b.getTopology().getCores()[0].setDomain(9); }},
+    {"unknown class of link: 9", [](auto b) {
+       b.getTopology().getLinks()[0].setKind(static_cast<schema::Topology::LinkClass>(9)); }},
+    {"link", [](auto b) { b.getTopology().initLinks(3); }},
+    {"more than its topology has", [](auto b) {
+       b.getOffered().setGpuParts(1'000 * 10'000); }},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.why);
+    MadeUp madeUp(3);
+    auto why = whyRefused<Identity>(madeUp.identity(), row.spoil,
+                                    [](auto reader) { return read(reader); });
+    EXPECT_THAT(why, HasSubstr(row.why));
+  }
+}
+
+TEST(Bounds, AReport) {
+  using Report = schema::NodeReport;
+  struct Row { const char* why; std::function<void(Report::Builder)> spoil; };
+  const Row rows[] = {
+    {"an id is zero", [](auto b) { b.getDone()[0].setTask(0); }},
+    {"unknown end of a task: 3", [](auto b) {
+       b.getDone()[0].setHow(static_cast<schema::TaskDone::How>(3)); }},
+    {"points at no failure", [](auto b) {
+       b.getDone()[0].setHow(schema::TaskDone::How::FAILED);
+       b.getDone()[0].setFailure(4'000'000'000); }},
+    {"a GPU that no node has", [](auto b) { b.getDone()[0].setDevice(65); }},
+    {"longer than a century", [](auto b) { b.getDone()[0].setRanNanoseconds(UINT64_MAX); }},
+    {"unknown kind of failure: 0", [](auto b) { b.initFailures(1); }},
+    {"unknown kind of failure: 99", [](auto b) {
+       b.initFailures(1)[0].setKind(static_cast<schema::Failure::Kind>(99)); }},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.why);
+    MadeUp madeUp(3);
+    auto why = whyRefused<Report>(madeUp.news(), row.spoil,
+                                  [](auto reader) { return read(reader); });
+    EXPECT_THAT(why, HasSubstr(row.why));
+  }
+}
+
+TEST(Bounds, TextsAreUtf8Afterwards) {
+  struct Row { std::string sent, got; };
+  const Row rows[] = {
+    {"plain", "plain"},
+    {"caf\xc3\xa9", "caf\xc3\xa9"},
+    {"\xff\xfe", "??"},
+    {"a\xc3", "a?"},                        // cut in the middle
+    {"\xc0\xaf", "??"},                     // overlong
+    {"\xed\xa0\x80", "???"},                // a surrogate
+    {"\xf4\x90\x80\x80", "????"},           // past the last character
+    {"\xf0\x9f\x98\x80!", "\xf0\x9f\x98\x80!"},
+    {std::string("a\0b", 3), "a?b"},
+  };
+  for (const Row& row : rows) {
+    capnp::MallocMessageBuilder message;
+    auto root = message.initRoot<schema::Failure>();
+    root.setKind(schema::Failure::Kind::EXCEPTION);
+    root.setMessage(capnp::Text::Reader(row.sent.c_str(), row.sent.size()));
+    auto got = read(root.asReader());
+    ASSERT_TRUE(got.hasValue());
+    EXPECT_EQ(got.value().message, row.got);
+  }
+}
+
+// Every byte of a sound message is flipped in turn: the codec answers, with a value or a refusal.
+TEST(Bounds, NoSpoiledByteLeavesTheCodecAsAnException) {
+  MadeUp madeUp(5);
+  capnp::MallocMessageBuilder message;
+  write(madeUp.told(), message.initRoot<schema::Told>());
+  auto words = capnp::messageToFlatArray(message);
+  auto bytes = words.asBytes();
+  std::size_t refused = 0;
+  for (std::size_t at = 8; at < bytes.size(); ++at) {
+    for (kj::byte flip : {0x01, 0x80, 0xff}) {
+      bytes[at] ^= flip;
+      capnp::ReaderOptions options;
+      options.traversalLimitInWords = 1 << 16;
+      capnp::FlatArrayMessageReader reader(words, options);
+      // The root pointer is not the codec's: RPC has looked at it before.
+      schema::Told::Reader root;
+      if (kj::runCatchingExceptions([&] { root = reader.getRoot<schema::Told>(); }) == nullptr) {
+        refused += !read(root).hasValue();
+      }
+      bytes[at] ^= flip;
+    }
+  }
+  EXPECT_GT(refused, 0u);
+}
+
+TEST(Cut, KeepsEverythingInOrder) {
+  // Arrange: 1,000 tasks of 40 KiB, and something before and after them
+  MadeUp madeUp(1);
+  ClientBatch batch;
+  batch.classes.push_back(madeUp.taskClass());
+  for (std::uint32_t i = 1; i <= 1000; ++i) {
+    TaskSpec task;
+    task.id = ObjectId::make({7}, i);
+    task.arguments = Blob::copyOf(std::vector<std::byte>(40'000));
+    batch.tasks.push_back(std::move(task));
+  }
+  batch.releases = {ObjectId::make({7}, 1)};
+  // Act
+  auto parts = cut(std::move(batch));
+  // Assert
+  EXPECT_EQ(parts.size(), 5u);
+  EXPECT_EQ(parts.front().classes.size(), 1u);
+  EXPECT_EQ(parts.back().releases.size(), 1u);
+  std::uint32_t next = 1;
+  for (auto& part : parts) {
+    EXPECT_LE(wireSize(part), kMaxBatchBytes + 50'000);
+    for (auto& task : part.tasks) EXPECT_EQ(task.id.index(), next++);
+  }
+  EXPECT_EQ(next, 1001u);
+}
+
+TEST(Cut, LeavesASmallBatchWhole) {
+  EXPECT_EQ(cut(MadeUp(1).clientBatch()).size(), 1u);
+  EXPECT_EQ(cut(ClientBatch{}).size(), 1u);
+  auto news = cut(MadeUp(1).news());
+  ASSERT_EQ(news.size(), 1u);
+  EXPECT_TRUE(news[0].lanes.has_value());
+}
+
+template <typename Wire, typename Batch, typename Write>
+void expectOneSegment(const Batch& batch, Write&& write) {
+  auto hint = sizeHint(batch);
+  capnp::MallocMessageBuilder message(static_cast<unsigned>(hint.wordCount));
+  write(batch, message.initRoot<Wire>());
+  EXPECT_EQ(message.getSegmentsForOutput().size(), 1u) << "the hint was too small";
+}
+
+TEST(WireSize, IsEnoughToBuildABatchInOneSegment) {
+  auto plain = [](auto& batch, auto builder) { write(batch, builder); };
+  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+    SCOPED_TRACE(seed);
+    MadeUp madeUp(seed);
+    expectOneSegment<schema::ClientBatch>(madeUp.clientBatch(), plain);
+    expectOneSegment<schema::Told>(madeUp.told(), plain);
+    expectOneSegment<schema::NodeOrders>(madeUp.mail(), plain);
+    expectOneSegment<schema::NodeReport>(madeUp.news(), plain);
+    expectOneSegment<schema::ExecutorReport>(madeUp.report(), plain);
+    expectOneSegment<schema::ExecutorOrders>(madeUp.orders(), [](auto& orders, auto builder) {
+      write(orders, [](ObjectId) { return Place{}; }, builder);
+    });
+  }
+}
+
+}  // namespace
+}  // namespace alnilam::rpc
