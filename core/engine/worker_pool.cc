@@ -216,6 +216,7 @@ void WorkerPool::State::add(std::vector<TaskDone>& done, SlotId closed) {
 }
 
 void WorkerPool::State::live(Worker& worker) {
+  if (config_.onThread) config_.onThread();
   std::unique_lock lock(worker.mutex);
   while (true) {
     worker.woken.wait(lock, [&] { return worker.grant || worker.leaving; });

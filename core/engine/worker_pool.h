@@ -51,6 +51,7 @@ class WorkerPool {
     DeviceHost* devices = nullptr;   // null: tasks with devices fail
     ResultStore* store = nullptr;    // null: every result is held, of any size
     std::function<void()> onReport;  // a report begins to gather
+    std::function<void()> onThread;  // first thing on each new thread
   };
 
   explicit WorkerPool(Config config);

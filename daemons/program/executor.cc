@@ -1,0 +1,216 @@
+#include "daemons/program/executor.h"
+
+#include "core/engine/worker_pool.h"
+#include "daemons/program/blame.h"
+#include "schema/executor.capnp.h"
+#include "transport/memory/arena.h"
+#include "transport/rpc/batch_size.h"
+#include "transport/rpc/batcher.h"
+#include "transport/rpc/executor_codec.h"
+#include "transport/rpc/wakeup.h"
+
+#include <capnp/rpc-twoparty.h>
+#include <kj/async-io.h>
+
+#include <cstdio>
+#include <mutex>
+#include <optional>
+#include <unistd.h>
+
+namespace alnilam {
+namespace {
+
+constexpr unsigned kReportsInFlight = 16;
+
+// The devices, opened when the first slot asks: a CUDA context costs memory and time.
+class LazyDevices final : public DeviceHost {
+ public:
+  explicit LazyDevices(OpenDevices open) : open_(std::move(open)) {}
+
+  std::unique_ptr<SlotDevices> open(const SlotGrant& grant) override {
+    {
+      std::lock_guard lock(mutex_);
+      if (!host_) host_ = open_();
+    }
+    return host_->open(grant);
+  }
+
+ private:
+  OpenDevices open_;
+  std::mutex mutex_;
+  std::unique_ptr<DeviceHost> host_;
+};
+
+// Room in the node's arena, asked for by workers through the event loop.
+class ArenaResults final : public ResultStore {
+ public:
+  ArenaResults(const kj::Executor& loop, schema::ExecutorHost::Client& host, const ArenaMap& arena)
+      : loop_(loop), host_(host), arena_(arena) {}
+
+  Result<std::span<std::byte>> allocate(TaskId task, Bytes size) override {
+    Result<Bytes> offset = loop_.executeSync([this, task, size]() { return ask(task, size); });
+    if (!offset) return offset.error();
+    if (!arena_.holds({offset.value(), size})) {
+      return Refusal{RefusalCode::invalid, "the node gave a place outside of its store"};
+    }
+    return arena_.at({offset.value(), size});
+  }
+
+  // The report of the failed attempt is what frees it.
+  void abandon(TaskId) override {}
+
+ private:
+  kj::Promise<Result<Bytes>> ask(TaskId task, Bytes size) {
+    auto request = host_.allocateRequest();
+    request.setTask(task.value);
+    request.setSize(size);
+    return request.send().then([](auto response) -> Result<Bytes> {
+      auto outcome = response.getOutcome();
+      if (outcome.isRefusal()) return rpc::read(outcome.getRefusal());
+      return outcome.getOffset();
+    });
+  }
+
+  const kj::Executor& loop_;
+  schema::ExecutorHost::Client& host_;
+  const ArenaMap& arena_;
+};
+
+class ExecutorServer final : public schema::Executor::Server {
+ public:
+  ExecutorServer(const ArenaMap& arena, WorkerPool& pool) : arena_(arena), pool_(pool) {}
+
+ protected:
+  kj::Promise<void> orders(OrdersContext context) override {
+    Result<Orders> orders = rpc::read(
+        context.getParams().getOrders(),
+        [this](ObjectId object, rpc::Place place) { return bytesAt(object, place); });
+    if (!orders) return KJ_EXCEPTION(FAILED, "orders that cannot be read", orders.error().why);
+    pool_.order(std::move(orders).value());
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> stop(StopContext) override { _exit(0); }
+
+ private:
+  // In place: the node keeps the bytes there until the task is reported.
+  Result<Blob> bytesAt(ObjectId object, rpc::Place place) {
+    if (!arena_.holds({place.offset, place.size})) {
+      return Refusal{RefusalCode::invalid, "object " + show(object) + " lies outside of the store"};
+    }
+    std::span<const std::byte> bytes = arena_.at({place.offset, place.size});
+    return Blob::adopt(std::shared_ptr<const std::byte>(std::shared_ptr<void>(), bytes.data()),
+                       bytes.size());
+  }
+
+  const ArenaMap& arena_;
+  WorkerPool& pool_;
+};
+
+// The executor of this process: all of it, in the order in which it is made.
+class ExecutorProcess {
+ public:
+  ExecutorProcess(int socketFd, OpenDevices openDevices)
+      : io_(kj::setupAsyncIo()),
+        socket_(io_.lowLevelProvider->wrapSocketFd(
+            socketFd, kj::LowLevelAsyncIoProvider::TAKE_OWNERSHIP)),
+        network_(*socket_, capnp::rpc::twoparty::Side::CLIENT),
+        rpc_(capnp::makeRpcClient(network_)),
+        host_(bootstrap()),
+        devices_(std::move(openDevices)),
+        wakeup_(io_),
+        outbox_(kReportsInFlight,
+                [this](ExecutorReport report) { return send(std::move(report)); }) {}
+
+  void serve() {
+    auto paf = kj::newPromiseAndFulfiller<schema::Executor::Client>();
+    auto request = host_.readyRequest();
+    request.setExecutor(kj::mv(paf.promise));
+    auto response = request.send().wait(io_.waitScope);
+    prepare(response.getStart(), *paf.fulfiller);
+    reportLoop().exclusiveJoin(network_.onDisconnect()).wait(io_.waitScope);
+  }
+
+ private:
+  schema::ExecutorHost::Client bootstrap() {
+    capnp::MallocMessageBuilder message;
+    auto vat = message.getRoot<capnp::rpc::twoparty::VatId>();
+    vat.setSide(capnp::rpc::twoparty::Side::SERVER);
+    return rpc_.bootstrap(vat).castAs<schema::ExecutorHost>();
+  }
+
+  void prepare(schema::ExecutorStart::Reader from,
+               kj::PromiseFulfiller<schema::Executor::Client>& executor) {
+    Result<rpc::ExecutorStart> start = rpc::read(from);
+    KJ_REQUIRE(start, "the node's facts cannot be read", start.error().why);
+    Result<ArenaMap> arena = ArenaMap::map(static_cast<int>(start.value().arenaFd),
+                                           start.value().arenaBytes);
+    KJ_REQUIRE(arena, "the node's store cannot be mapped", arena.error().why);
+    arena_ = std::move(arena).value();
+    if (start.value().crashFd != 0) {
+      Result<CrashPage> page = CrashPage::map(static_cast<int>(start.value().crashFd));
+      if (page) installBlame(std::move(page).value());
+    }
+    results_.emplace(kj::getCurrentThreadExecutor(), host_, arena_);
+
+    WorkerPool::Config config;
+    config.node = start.value().nodeName;
+    config.devices = &devices_;
+    config.store = &*results_;
+    config.onReport = [this] { wakeup_.wake(); };
+    config.onThread = [] { prepareThread(); };
+    for (const Core& core : start.value().topology.cores) config.osCpus.push_back(core.osCpu);
+    pool_.emplace(std::move(config));
+    executor.fulfill(kj::heap<ExecutorServer>(arena_, *pool_));
+  }
+
+  kj::Promise<void> reportLoop() {
+    return wakeup_.wait().then([this]() {
+      ExecutorReport report = pool_->report();
+      ExecutorReport& pending = outbox_.pending();
+      std::move(report.done.begin(), report.done.end(), std::back_inserter(pending.done));
+      pending.closed.insert(pending.closed.end(), report.closed.begin(), report.closed.end());
+      outbox_.touch();
+      return reportLoop();
+    });
+  }
+
+  kj::Promise<void> send(ExecutorReport report) {
+    kj::Vector<kj::Promise<void>> calls;
+    for (ExecutorReport& part : rpc::cut(std::move(report))) {
+      auto request = host_.reportRequest(rpc::sizeHint(part));
+      rpc::write(part, request.initReport());
+      calls.add(request.send().ignoreResult());
+    }
+    return kj::joinPromises(calls.releaseAsArray());
+  }
+
+  kj::AsyncIoContext io_;
+  kj::Own<kj::AsyncIoStream> socket_;
+  capnp::TwoPartyVatNetwork network_;
+  capnp::RpcSystem<capnp::rpc::twoparty::VatId> rpc_;
+  schema::ExecutorHost::Client host_;
+  LazyDevices devices_;
+  rpc::Wakeup wakeup_;
+  ArenaMap arena_;
+  std::optional<ArenaResults> results_;
+  std::optional<WorkerPool> pool_;
+  rpc::Batcher<ExecutorReport> outbox_;
+};
+
+}  // namespace
+
+void serveTasks(int socketFd, OpenDevices openDevices) {
+  // Never destroyed: workers may run user code until the process is gone.
+  auto* process = new ExecutorProcess(socketFd, std::move(openDevices));
+  auto failed = kj::runCatchingExceptions([process]() { process->serve(); });
+  KJ_IF_MAYBE(exception, failed) {
+    if (exception->getType() != kj::Exception::Type::DISCONNECTED) {
+      std::fprintf(stderr, "alnilam: the executor ends: %s\n", exception->getDescription().cStr());
+      _exit(1);
+    }
+  }
+  _exit(0);
+}
+
+}  // namespace alnilam
