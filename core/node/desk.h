@@ -1,8 +1,8 @@
 #pragma once
 // A node brain at a desk: inputs in a few words, outputs as one line of text.
 //
-// For tests.  Jobs are numbered from 1, tasks are "job.index", and everything that the brain says is
-// written in the order in which it said it, so that a test's expectation is the whole truth.
+// For tests.  Jobs are numbered from 1, tasks are "job.index", and everything that the brain says
+// is written in the order in which it said it, so that a test's expectation is the whole truth.
 
 #include "core/node/node_brain.h"
 
@@ -12,7 +12,7 @@
 
 namespace alnilam::node {
 
-// "start 1 job 1", "pull 1.9 from 2,3", "drop 1.9", "to 1: lane 0 f; open #1 lane 0 cores 0; run 1.1",
+// "start 1 job 1", "pull 1.9 from 2,3", "to 1: lane 0 f; open #1 lane 0 cores 0; run 1.1",
 // "head: 1.1 held".
 inline std::string show(const Output& output);
 

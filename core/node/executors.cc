@@ -9,8 +9,9 @@ namespace alnilam::node {
 
 Job* NodeBrain::State::jobOf(JobId id) {
   if (lastJob && lastJob->notice.job == id) return lastJob;
-  auto at = std::lower_bound(jobs.begin(), jobs.end(), id,
-                             [](const auto& job, JobId wanted) { return job->notice.job < wanted; });
+  auto at = std::lower_bound(jobs.begin(), jobs.end(), id, [](const auto& job, JobId wanted) {
+    return job->notice.job < wanted;
+  });
   if (at == jobs.end() || (*at)->notice.job != id) return nullptr;
   return lastJob = at->get();
 }

@@ -1,8 +1,8 @@
 // Who gets slots, who gives them back, and how much is sent ahead.
 //
-// A plan goes through the lanes by claim: priority, then lanes that starve, then age.  It opens what
-// fits.  A lane that got nothing bars those behind it from the kinds of resources it lacks, so that
-// a wide task is not starved by narrow ones that keep slipping into the gap.  Then slots that
+// A plan goes through the lanes by claim: priority, then lanes that starve, then age.  It opens
+// what fits.  A lane that got nothing bars those behind it from the kinds of resources it lacks, so
+// that a wide task is not starved by narrow ones that keep slipping into the gap.  Then slots that
 // somebody with a better claim waits for are asked to close.
 
 #include "core/node/state.h"

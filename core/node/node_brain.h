@@ -43,14 +43,14 @@ namespace alnilam::node {
 
 struct FromHead { NodeOrders orders; };
 // An executor that StartExecutor asked for serves, or could not be started (executorFailed, with
-// the loader's own message: the job's tasks fail with it at once, and so do those that follow within
-// a second; the first one after that tries again).
+// the loader's own message: the job's tasks fail with it at once, and so do those that follow
+// within a second; the first one after that tries again).
 struct ExecutorUp { ExecutorId executor; };
 struct ExecutorFailed { ExecutorId executor; std::string why; };
-// It is gone, with all its threads: every executor that was up ends with this, one that StopExecutor
-// stopped as well, because only now are the resources of its slots free.  `culprit` is the task
-// whose thread crashed or exited (none if not known: then a task that was alone on board is charged,
-// and several become suspects).  `how` is crashed or exited.
+// It is gone, with all its threads: every executor that was up ends with this, one that
+// StopExecutor stopped as well, because only now are the resources of its slots free.  `culprit` is
+// the task whose thread crashed or exited (none if not known: then a task that was alone on board
+// is charged, and several become suspects).  `how` is crashed or exited.
 struct ExecutorGone {
   ExecutorId executor;
   TaskId culprit;
@@ -97,7 +97,8 @@ class NodeBrain {
   // Applies `input` at `now`; outputs are batched until `settle`.
   void step(Instant now, Input input);
 
-  // Opens and closes slots, sends what can be sent, and appends everything owed since the last call.
+  // Opens and closes slots, sends what can be sent, and appends all that is owed since the last
+  // call.
   void settle(Instant now, std::vector<Output>& out);
 
   std::optional<Instant> deadline() const;

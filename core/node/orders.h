@@ -16,6 +16,7 @@
 
 #include "core/base/blob.h"
 #include "core/base/ids.h"
+#include "core/cluster/device_grant.h"
 #include "core/cluster/resources.h"
 #include "core/graph/failure.h"
 
@@ -24,12 +25,6 @@
 #include <vector>
 
 namespace alnilam {
-
-struct DeviceGrant {
-  std::uint32_t gpu = 0;  // index into the node's Topology::gpus
-  Amount share;           // of one device, at most a whole
-  Bytes memory = 0;       // bound on device memory; 0: no bound was asked for
-};
 
 struct SlotGrant {
   SlotId id;

@@ -4,7 +4,7 @@
 //   Job        lanes by class, and one executor at a time
 //   Lane       a class of one job: tasks that wait, tasks that were sent, slots that draw from it
 //   Task       one assignment, from its arrival to its report; lives in a pool, linked into lists
-//   Slot       a grant that some executor holds; its resources are taken until it is reported closed
+//   Slot       a grant that an executor holds; its resources are taken until it is reported closed
 //   Object     a stored object of this node, or one being pulled
 //
 // Invariants, which hold between any two calls:

@@ -110,7 +110,7 @@ std::vector<std::uint32_t> besides(const Topology& topology,
 
 // Cores with a whole free one, of each domain, the emptiest first.
 std::vector<std::vector<std::uint32_t>> idleCores(const Topology& topology, const Room& room) {
-  std::vector<std::vector<std::uint32_t>> byDomain(std::max<std::size_t>(1, topology.domains.size()));
+  std::vector<std::vector<std::uint32_t>> byDomain(topology.domains.size());
   for (std::uint32_t i = 0; i < room.cores.size(); ++i) {
     if (room.cores[i] >= Amount::kPerUnit) byDomain[topology.cores[i].domain].push_back(i);
   }
@@ -125,8 +125,9 @@ std::vector<std::vector<std::uint32_t>> idleCores(const Topology& topology, cons
 }
 
 // The order in which domains are drawn from: beside the devices; else the one with the fewest idle
-// cores that are enough; else the emptiest first.
-std::vector<std::uint32_t> domainOrder(const std::vector<std::vector<std::uint32_t>>& idle,
+// cores that are enough; else the emptiest first.  Where cores are shared, the emptiest core leads.
+std::vector<std::uint32_t> domainOrder(const Room& room,
+                                       const std::vector<std::vector<std::uint32_t>>& idle,
                                        const std::vector<std::uint32_t>& beside,
                                        std::size_t wanted) {
   std::vector<std::uint32_t> order(idle.size());
@@ -135,7 +136,8 @@ std::vector<std::uint32_t> domainOrder(const std::vector<std::vector<std::uint32
     bool isBeside = std::find(beside.begin(), beside.end(), domain) != beside.end();
     bool enough = idle[domain].size() >= wanted;
     auto size = static_cast<std::int64_t>(idle[domain].size());
-    return std::tuple(!isBeside, !enough, enough ? size : -size);
+    std::int64_t emptiest = size > 0 ? room.cores[idle[domain].front()] : 0;
+    return std::tuple(!isBeside, !enough, -emptiest, enough ? size : -size);
   };
   std::stable_sort(order.begin(), order.end(),
                    [&](std::uint32_t a, std::uint32_t b) { return key(a) < key(b); });
@@ -158,7 +160,7 @@ bool chooseWhole(const Topology& topology, const Room& room,
       if (cores.size() < wanted) any = draw(domain) || any;
     }
   }
-  for (std::uint32_t domain : domainOrder(idle, beside, wanted)) {
+  for (std::uint32_t domain : domainOrder(room, idle, beside, wanted)) {
     while (cores.size() < wanted && draw(domain)) {
     }
   }

@@ -9,9 +9,9 @@
 // Rules:
 //   cpus     whole ones get whole cores, of one NUMA domain if it has them; what remains below one
 //            shares a core, the fullest that has room, so that others stay whole.  0: no core.
-//   gpus     whole ones get idle devices: the set whose narrowest link is widest, then with the most
-//            bandwidth in all, then in the fewest domains.  What remains below one shares a device,
-//            the fullest on which share and memory fit.
+//   gpus     whole ones get idle devices: the set whose narrowest link is widest, then with the
+//            most bandwidth in all, then in the fewest domains.  What remains below one shares a
+//            device, the fullest on which share and memory fit.
 //   memory   gpuMemory is split evenly over the slot's devices, and each must have its part.
 //   beside   cores come from the domains of the slot's devices, in turn, while those last.
 //
@@ -21,8 +21,8 @@
 // Complexity: O(cores + devices) a call; whole devices O(2^n * n) for at most 12 idle ones, above
 // that a greedy choice from each start, O(n^3).
 
+#include "core/cluster/device_grant.h"
 #include "core/cluster/topology.h"
-#include "core/node/orders.h"
 
 #include <cstdint>
 #include <optional>
