@@ -40,7 +40,7 @@ void NodeBrain::State::learn(ClassNotice&& notice) {
   lane->job = job;
   lane->index = notice.index;
   lane->definition = std::move(notice.definition);
-  placement::Room trial = idleRoom;
+  placement::NodeRoom trial = idleRoom;
   lane->feasible = placement::take(config.topology, trial, lane->definition.needs).has_value();
   job->lanes[notice.index] = std::move(lane);
 }

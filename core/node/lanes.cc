@@ -186,7 +186,7 @@ void NodeBrain::State::reclaim(Instant now, const std::vector<Lane*>& blocked) {
   };
   if (std::none_of(blocked.begin(), blocked.end(), mayTake)) return;
 
-  placement::Room projected = room;
+  placement::NodeRoom projected = room;
   for (const auto& [id, slot] : slots) {
     if (slot.closing) placement::give(projected, slot.needs, slot.taken);
   }
@@ -224,11 +224,11 @@ std::vector<SlotId> NodeBrain::State::victimsFor(const Lane& lane, bool starves)
 }
 
 // Closes as many of `victims`, in order, as one slot of `lane` takes; none if all are not enough.
-bool NodeBrain::State::makeWay(const Lane& lane, placement::Room& projected,
+bool NodeBrain::State::makeWay(const Lane& lane, placement::NodeRoom& projected,
                                const std::vector<SlotId>& victims) {
   const ResourceSet& needs = lane.definition.needs;
   std::vector<SlotId> chosen;
-  placement::Room trial = projected;
+  placement::NodeRoom trial = projected;
   bool fits = false;
   for (SlotId victim : victims) {
     const Slot& slot = slots.at(victim);
@@ -240,7 +240,7 @@ bool NodeBrain::State::makeWay(const Lane& lane, placement::Room& projected,
   if (!fits) return false;
 
   for (std::size_t i = 0; chosen.size() <= kSpared && i + 1 < chosen.size();) {
-    placement::Room without = projected;
+    placement::NodeRoom without = projected;
     for (SlotId other : chosen) {
       const Slot& slot = slots.at(other);
       if (other != chosen[i]) placement::give(without, slot.needs, slot.taken);

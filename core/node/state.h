@@ -173,7 +173,8 @@ struct NodeBrain::State {
   void closeIdle(Instant now);
   void reclaim(Instant now, const std::vector<Lane*>& blocked);
   std::vector<SlotId> victimsFor(const Lane& lane, bool starves) const;
-  bool makeWay(const Lane& lane, placement::Room& projected, const std::vector<SlotId>& victims);
+  bool makeWay(const Lane& lane, placement::NodeRoom& projected,
+               const std::vector<SlotId>& victims);
   void closeSlot(SlotId id);
   void slotClosed(SlotId id);
   void freeSlot(std::map<SlotId, Slot>::iterator slot);
@@ -189,8 +190,8 @@ struct NodeBrain::State {
   bool isUp(ExecutorId id) const;
 
   Config config;
-  placement::Room room;
-  placement::Room idleRoom;  // as it was at the start
+  placement::NodeRoom room;
+  placement::NodeRoom idleRoom;  // as it was at the start
 
   std::vector<std::unique_ptr<Job>> jobs;  // by id
   Job* lastJob = nullptr;                  // of the last lookup

@@ -56,7 +56,8 @@ Bytes partOf(Bytes total, std::size_t count, std::size_t i) {
   return total / count + (i < total % count ? 1 : 0);
 }
 
-std::optional<std::vector<DeviceGrant>> chooseDevices(const Topology& topology, const Room& room,
+std::optional<std::vector<DeviceGrant>> chooseDevices(const Topology& topology,
+                                                      const NodeRoom& room,
                                                       const ResourceSet& needs) {
   std::int64_t whole = needs.gpus.parts / Amount::kPerUnit;
   std::int64_t share = needs.gpus.parts % Amount::kPerUnit;
@@ -109,7 +110,7 @@ std::vector<std::uint32_t> besides(const Topology& topology,
 }
 
 // Cores with a whole free one, of each domain, the emptiest first.
-std::vector<std::vector<std::uint32_t>> idleCores(const Topology& topology, const Room& room) {
+std::vector<std::vector<std::uint32_t>> idleCores(const Topology& topology, const NodeRoom& room) {
   std::vector<std::vector<std::uint32_t>> byDomain(topology.domains.size());
   for (std::uint32_t i = 0; i < room.cores.size(); ++i) {
     if (room.cores[i] >= Amount::kPerUnit) byDomain[topology.cores[i].domain].push_back(i);
@@ -126,7 +127,7 @@ std::vector<std::vector<std::uint32_t>> idleCores(const Topology& topology, cons
 
 // The order in which domains are drawn from: beside the devices; else the one with the fewest idle
 // cores that are enough; else the emptiest first.  Where cores are shared, the emptiest core leads.
-std::vector<std::uint32_t> domainOrder(const Room& room,
+std::vector<std::uint32_t> domainOrder(const NodeRoom& room,
                                        const std::vector<std::vector<std::uint32_t>>& idle,
                                        const std::vector<std::uint32_t>& beside,
                                        std::size_t wanted) {
@@ -144,7 +145,7 @@ std::vector<std::uint32_t> domainOrder(const Room& room,
   return order;
 }
 
-bool chooseWhole(const Topology& topology, const Room& room,
+bool chooseWhole(const Topology& topology, const NodeRoom& room,
                  const std::vector<std::uint32_t>& beside, std::size_t wanted,
                  std::vector<std::uint32_t>& cores) {
   auto idle = idleCores(topology, room);
@@ -167,8 +168,8 @@ bool chooseWhole(const Topology& topology, const Room& room,
   return cores.size() == wanted;
 }
 
-std::optional<std::vector<std::uint32_t>> chooseCores(const Topology& topology, const Room& room,
-                                                      Amount cpus,
+std::optional<std::vector<std::uint32_t>> chooseCores(const Topology& topology,
+                                                      const NodeRoom& room, Amount cpus,
                                                       const std::vector<std::uint32_t>& beside) {
   std::vector<std::uint32_t> cores;
   auto whole = static_cast<std::size_t>(cpus.parts / Amount::kPerUnit);
@@ -199,8 +200,8 @@ std::int64_t partsOfCore(Amount cpus, std::size_t i) {
 
 }  // namespace
 
-Room emptyRoom(const Topology& topology, const ResourceSet& total) {
-  Room room;
+NodeRoom emptyRoom(const Topology& topology, const ResourceSet& total) {
+  NodeRoom room;
   room.free = total;
   auto cores = static_cast<std::int64_t>(topology.cores.size());
   if (cores > 0) {
@@ -214,7 +215,7 @@ Room emptyRoom(const Topology& topology, const ResourceSet& total) {
   return room;
 }
 
-std::optional<Taken> take(const Topology& topology, Room& room, const ResourceSet& needs) {
+std::optional<Taken> take(const Topology& topology, NodeRoom& room, const ResourceSet& needs) {
   if (!room.free.covers(needs)) return std::nullopt;
   auto devices = chooseDevices(topology, room, needs);
   if (!devices) return std::nullopt;
@@ -232,7 +233,7 @@ std::optional<Taken> take(const Topology& topology, Room& room, const ResourceSe
   return Taken{std::move(*cores), std::move(*devices)};
 }
 
-void give(Room& room, const ResourceSet& needs, const Taken& taken) {
+void give(NodeRoom& room, const ResourceSet& needs, const Taken& taken) {
   for (std::size_t i = 0; i < taken.cores.size(); ++i) {
     std::int64_t& parts = room.cores[taken.cores[i]];
     parts += partsOfCore(needs.cpus, i);

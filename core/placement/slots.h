@@ -1,9 +1,9 @@
 #pragma once
 // Inside one node: which cores and which devices a slot gets.
 //
-// Pure functions over flat state.  A Room is what is left of a node, kept twice: as sums (`free`,
-// what the head counts as well) and piece by piece (each core, each device), because a sum that
-// covers a request may lie in pieces that do not.  `take` answers for one slot, `give` undoes it
+// Pure functions over flat state.  A NodeRoom is what is left of a node, kept twice: as sums
+// (`free`, what the head counts as well) and piece by piece (each core, each device), because a sum
+// that covers a request may lie in pieces that do not.  `take` answers for one slot, `give` undoes it
 // exactly; both only add and subtract integers.
 //
 // Rules:
@@ -30,14 +30,14 @@
 
 namespace alnilam::placement {
 
-struct Room {
+struct NodeRoom {
   ResourceSet free;
   std::vector<std::int64_t> cores;      // free parts (Amount::kPerUnit a core) of each core
   std::vector<std::int64_t> devices;    // free parts of each device
   std::vector<Bytes> deviceMemory;      // free bytes of each device
   std::int64_t coreParts = Amount::kPerUnit;  // of an idle core; more if cpus are oversubscribed
 
-  bool operator==(const Room&) const = default;
+  bool operator==(const NodeRoom&) const = default;
 };
 
 // What a slot was given; with the needs it was taken for, all that `give` has to know.
@@ -46,13 +46,13 @@ struct Taken {
   std::vector<DeviceGrant> devices;  // likewise
 };
 
-Room emptyRoom(const Topology& topology, const ResourceSet& total);
+NodeRoom emptyRoom(const Topology& topology, const ResourceSet& total);
 
 // Takes `needs` out of `room`; leaves it alone and returns none if they do not fit now.
-std::optional<Taken> take(const Topology& topology, Room& room, const ResourceSet& needs);
+std::optional<Taken> take(const Topology& topology, NodeRoom& room, const ResourceSet& needs);
 
 // Gives back what `take` returned for the same needs.
-void give(Room& room, const ResourceSet& needs, const Taken& taken);
+void give(NodeRoom& room, const ResourceSet& needs, const Taken& taken);
 
 // The `count` devices of `candidates` (ascending) that are linked best; fewer candidates are a bug.
 std::vector<std::uint32_t> bestLinked(const Topology& topology,

@@ -93,7 +93,7 @@ TEST(Slots, Table) {
   for (const Case& c : kCases) {
     SCOPED_TRACE(c.name);
     Topology topology = twoSockets(c.cores, c.gpus);
-    Room room = emptyRoom(topology, topology.total());
+    NodeRoom room = emptyRoom(topology, topology.total());
     for (auto& [wanted, answer] : c.takes) {
       EXPECT_EQ(show(take(topology, room, wanted)), answer) << alnilam::show(wanted);
     }
@@ -102,14 +102,14 @@ TEST(Slots, Table) {
 
 TEST(Slots, SumsBoundWhatTheTopologyHasMoreOf) {
   Topology topology = twoSockets(2, 0);
-  Room room = emptyRoom(topology, needs(1));
+  NodeRoom room = emptyRoom(topology, needs(1));
   EXPECT_EQ(show(take(topology, room, needs(1))), "0");
   EXPECT_EQ(show(take(topology, room, needs(0.1))), "no");
 }
 
 TEST(Slots, MoreCpusThanCoresShareThemEvenly) {
   Topology topology = twoSockets(1, 0);
-  Room room = emptyRoom(topology, needs(4));
+  NodeRoom room = emptyRoom(topology, needs(4));
   std::string all;
   for (int i = 0; i < 5; ++i) all += show(take(topology, room, needs(1))) + " ";
   EXPECT_EQ(all, "0 1 0 1 no ");
@@ -177,8 +177,8 @@ TEST(Slots, AMillionRandomStepsKeepTheSumsExact) {
   Topology topology = twoSockets(8, 4);
   ResourceSet total = topology.total();
   total.named.push_back({"license", Amount::whole(5)});
-  const Room idle = emptyRoom(topology, total);
-  Room room = idle;
+  const NodeRoom idle = emptyRoom(topology, total);
+  NodeRoom room = idle;
   std::vector<std::pair<ResourceSet, Taken>> held;
   std::size_t takes = 0;
   for (int step = 0; step < 1'000'000; ++step) {
@@ -204,7 +204,7 @@ TEST(Slots, AMillionRandomStepsKeepTheSumsExact) {
       held.pop_back();
     }
     if (step % 1000 == 0) {  // each piece, counted anew from what is held
-      Room again = idle;
+      NodeRoom again = idle;
       for (auto& [wanted, taken] : held) {
         again.free.subtract(wanted);
         for (std::size_t i = 0; i < taken.cores.size(); ++i) {
