@@ -34,26 +34,28 @@ class Backend {
   virtual ~Backend() = default;
 
   // The index of a class equal to `wanted` in this job, defining it if it is new.  Cheap enough to
-  // call for every submit.  Refuses (invalid) what no cluster could accept: a priority out of range.
+  // call for every submit.  Refuses (invalid) what no cluster could accept: a priority out of
+  // range.
   virtual Result<ClassIndex> classFor(const TaskClass& wanted) = 0;
 
   // Takes one reference to the result; give it back by `release`.  Holds each input until the task
-  // has ended.  Returns as soon as the task is queued to be sent.  Refuses (infeasible) a class that
-  // was already answered so, (overloaded) past kMaxTasks.
+  // has ended.  Returns as soon as the task is queued to be sent.  Refuses (infeasible) a class
+  // that was already answered so, (overloaded) past kMaxTasks.
   virtual Result<TaskId> submit(ClassIndex taskClass, Blob arguments,
                                 std::vector<ObjectId> inputs) = 0;
 
-  // `fill` writes `size` bytes to where the object lives (aligned to 64); it is called exactly once,
-  // before put returns.  Takes one reference.  Refuses (overloaded) when the store is full.
+  // `fill` writes `size` bytes to where the object lives (aligned to 64); it is called exactly
+  // once, before put returns.  Takes one reference.  Refuses (overloaded) when the store is full.
   virtual Result<ObjectId> put(Bytes size,
                                const std::function<void(std::span<std::byte>)>& fill) = 0;
 
   // Waits until the object is no longer pending, at most `timeout`; then brings its bytes here.
-  // state is held or failed; pending after a timeout.  Throws nothing; a lost connection is a refusal
-  // (unavailable).
+  // state is held or failed; pending after a timeout.  Throws nothing; a lost connection is a
+  // refusal (unavailable).
   virtual Result<Value> get(ObjectId object, std::optional<Duration> timeout) = 0;
 
-  // Waits until `count` of `objects` are no longer pending or `timeout` has passed; tells which are.
+  // Waits until `count` of `objects` are no longer pending or `timeout` has passed; tells which
+  // are.
   virtual Result<std::vector<bool>> wait(std::span<const ObjectId> objects, std::size_t count,
                                          std::optional<Duration> timeout) = 0;
 

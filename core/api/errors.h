@@ -60,10 +60,16 @@ class ConnectionError : public Error {
   using Error::Error;
 };
 
-// A store has no room for a value.
-class StoreFullError : public Error {
+// A bounded queue or store is full; the same request may work later.
+class OverloadedError : public Error {
  public:
   using Error::Error;
+};
+
+// A store has no room for a value.
+class StoreFullError : public OverloadedError {
+ public:
+  using OverloadedError::OverloadedError;
 };
 
 // Bytes that do not decode to the type asked for.

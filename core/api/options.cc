@@ -1,0 +1,79 @@
+#include "core/api/options.h"
+
+#include "core/api/errors.h"
+
+#include <algorithm>
+
+namespace alnilam {
+
+namespace {
+
+constexpr Bytes kMostMemory = 1024_TiB;  // no machine has it; a negative number made unsigned does
+constexpr std::size_t kMaxName = 64;
+
+Amount amount(double units, const std::string& what) {
+  Result<Amount> amount = Amount::from(units, what);
+  if (!amount) throwRefusal(amount.error());
+  return amount.value();
+}
+
+Bytes memory(Bytes bytes, const char* what) {
+  if (bytes > kMostMemory) {
+    throw InvalidError(std::string(what) + ": " + std::to_string(bytes) +
+                       " bytes is more than any machine has (was it negative?)");
+  }
+  return bytes;
+}
+
+std::vector<NamedAmount> named(const Options& options) {
+  std::vector<NamedAmount> named;
+  for (const auto& [name, units] : options.resources) {
+    if (name.empty() || name.size() > kMaxName) {
+      throw InvalidError("a named resource needs a name of 1 to 64 bytes, not \"" +
+                         name.substr(0, kMaxName) + "\"");
+    }
+    Amount wanted = amount(units, name);
+    if (wanted.parts != 0) named.push_back({name, wanted});
+  }
+  std::sort(named.begin(), named.end());
+  for (std::size_t i = 1; i < named.size(); ++i) {
+    if (named[i].name == named[i - 1].name) {
+      throw InvalidError("the resource " + named[i].name + " is named twice");
+    }
+  }
+  return named;
+}
+
+}  // namespace
+
+TaskClass taskClass(std::string function, const Options& options) {
+  TaskClass made;
+  made.function = std::move(function);
+  made.needs.gpus = amount(options.gpus, "gpus");
+  made.needs.cpus = amount(options.cpus.value_or(options.gpus > 0 ? 0 : 1), "cpus");
+  made.needs.memory = memory(options.memory, "memory");
+  made.needs.gpuMemory = memory(options.gpuMemory, "gpuMemory");
+  made.needs.named = named(options);
+  bool whole = made.needs.gpus.parts % Amount::kPerUnit == 0;
+  if (made.needs.gpus > Amount::whole(1) && !whole) {
+    throw InvalidError("gpus: " + show(made.needs.gpus) + " is above 1 and not whole; a task gets "
+                       "a part of one GPU, or whole ones");
+  }
+  if (made.needs.gpuMemory > 0 && made.needs.gpus.parts == 0) {
+    throw InvalidError("gpuMemory: " + showBytes(made.needs.gpuMemory) +
+                       " asked for without a GPU; give .gpus as well");
+  }
+  if (options.priority < -TaskClass::kMaxPriority || options.priority > TaskClass::kMaxPriority) {
+    throw InvalidError("priority: " + std::to_string(options.priority) +
+                       " is outside of -1000 to 1000");
+  }
+  if (options.retries > TaskClass::kMaxRetries) {
+    throw InvalidError("retries: " + std::to_string(options.retries) + " is above 100");
+  }
+  made.priority = options.priority;
+  made.retries = options.retries;
+  made.retryExceptions = options.retryExceptions;
+  return made;
+}
+
+}  // namespace alnilam
