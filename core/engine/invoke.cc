@@ -26,9 +26,9 @@ class Sink final : public ResultSink {
       stored_ = true;
       return place.value();
     }
-    std::span<std::byte> room;
-    held_ = Blob::fill(size, [&](std::span<std::byte> bytes) { room = bytes; });
-    return room;
+    held_ = Blob::fill(size, [](std::span<std::byte>) {});
+    // Only now: the bytes of a small Blob move with it.
+    return {const_cast<std::byte*>(held_.bytes().data()), size};
   }
 
   bool isStored() const { return stored_; }
