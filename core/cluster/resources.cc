@@ -77,7 +77,8 @@ std::string showBytes(Bytes bytes) {
   }
   for (const Unit& unit : kUnits) {
     if (bytes < unit.bytes) continue;
-    Bytes tenths = bytes / unit.bytes * 10 + (bytes % unit.bytes * 10 + unit.bytes / 2) / unit.bytes;
+    Bytes rest = bytes % unit.bytes;
+    Bytes tenths = bytes / unit.bytes * 10 + (rest * 10 + unit.bytes / 2) / unit.bytes;
     return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) +
            std::string(unit.suffix);
   }

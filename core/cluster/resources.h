@@ -5,7 +5,7 @@
 // million allocations; memory is in bytes.  Nothing here is floating point except the two doors
 // through which people's numbers come in (`Amount::from`) and go out (`Amount::asDouble`).
 //
-// A set is an amount of each kind.  Kinds: cpus, gpus, memory, gpuMemory, and named ones ("license")
+// A set is an amount of each kind: cpus, gpus, memory, gpuMemory, and named ones ("license"),
 // which only have to match by name.  Named amounts are kept sorted by name and never zero.
 //
 // Errors: subtracting more than there is, is a bug, never a negative amount.
@@ -75,7 +75,7 @@ struct ResourceSet {
   std::optional<std::string> firstLack(const ResourceSet& need) const;
 
   // Refuses (invalid, naming the resource and the value) what no honest peer sends: amounts below
-  // zero or above Amount::kMaxUnits, more than kMaxBytes, named ones that are unsorted, twice there,
+  // zero or above Amount::kMaxUnits, more than kMaxBytes, named ones that are unsorted, doubled,
   // zero, or without a name.  Whoever takes a set from outside calls this first; after it, no sum
   // of two sets overflows.
   Result<bool> check() const;

@@ -91,9 +91,9 @@ TEST(Sizes, AreReadOrRefusedByTheirText) {
     ASSERT_TRUE(read) << row.in;
     EXPECT_EQ(read.value(), row.out) << row.in;
   }
-  const char* const bad[] = {"", "GiB", "B", "-1", "-1GiB", "+1", " 1", "1 GiB", "1 ", "4GB", "4gib",
-                             "4G", "1.5", "1.5B", "1.KiB", ".5KiB", "1..5KiB", "1.5.5KiB", "1e3",
-                             "0x10", "nan", "inf", "1.0000000001KiB", "18446744073709551616",
+  const char* const bad[] = {"", "GiB", "B", "-1", "-1GiB", "+1", " 1", "1 GiB", "1 ", "4GB",
+                             "4gib", "4G", "1.5", "1.5B", "1.KiB", ".5KiB", "1..5KiB", "1.5.5KiB",
+                             "1e3", "0x10", "nan", "inf", "1.0000000001KiB", "18446744073709551616",
                              "16777216TiB", "99999999999999999999GiB", "1KiBKiB", "1,5KiB"};
   for (const char* text : bad) {
     auto read = parseBytes(text);

@@ -2,7 +2,7 @@
 // What a node is made of, as far as placement cares.
 //
 // The shape is hwloc's, cut down to what decides: packages hold NUMA domains, domains hold cores
-// and memory, GPUs and NICs hang off a domain, and pairs of GPUs have a link.  gpu/discovery fills it
+// and memory, GPUs and NICs hang off a domain, pairs of GPUs have a link.  gpu/discovery fills it
 // from hwloc and the CUDA driver; brains and people only read it.  A node that offers emulated GPUs
 // says so in each of them, and whoever prints a device must show it (Gpu::label does).
 //

@@ -17,7 +17,7 @@
 //
 // Objects up to kInlineLimit are kept here and travel inside assignments; larger ones lie in nodes'
 // stores and the brain knows who holds them.  An object lives while its program holds a ref
-// (`Release` ends that) or a task that is not finished needs it.  A result whose last holder is lost
+// (`Release` ends that) or an unfinished task needs it.  A result whose last holder is lost
 // is remade by running its task again (lineage), as deep as needed; a `put` cannot be remade and
 // fails those who need it (objectLost).
 //
@@ -157,7 +157,10 @@ class HeadBrain {
   // Why `task` is where it is, for each node in words.
   std::string explain(TaskId task) const;
 
+  // Results that came from an attempt, a life or a node that was not the task's any more.
   std::uint64_t staleReports() const;
+  // What clients and nodes named and may not: ids of others, ids used twice, objects they gave up.
+  std::uint64_t ignored() const;
 
  private:
   struct State;

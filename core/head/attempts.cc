@@ -1,0 +1,197 @@
+// Attempts: how a ready task is queued, handed to a node, and what happens when its attempt ends.
+
+#include "core/head/tables.h"
+
+namespace alnilam::head {
+
+void Tables::enqueue(Job& job, std::uint32_t index, bool first) {
+  Item& item = job.items.at(index);
+  Class& cls = job.classes[item.taskClass];
+  setStage(job, item, Stage::ready);
+  item.previous = first ? 0 : cls.lastReady;
+  item.next = first ? cls.firstReady : 0;
+  (item.previous != 0 ? job.items.at(item.previous).next : cls.firstReady) = index;
+  (item.next != 0 ? job.items.at(item.next).previous : cls.lastReady) = index;
+  ++cls.readyCount;
+  again = true;
+  if (!cls.listed) {
+    cls.listed = true;
+    cls.blocked = false;
+    readyClasses.push_back(&cls);
+  }
+}
+
+void Tables::unqueue(Job& job, Class& cls, Item& item) {
+  (item.previous != 0 ? job.items.at(item.previous).next : cls.firstReady) = item.next;
+  (item.next != 0 ? job.items.at(item.next).previous : cls.lastReady) = item.previous;
+  --cls.readyCount;
+}
+
+void Tables::assign(Node& node, Lane& lane, Job& job, Class& cls, std::uint32_t index,
+                    bool ahead) {
+  Item& item = job.items.at(index);
+  if (!lane.noticed) {
+    lane.noticed = true;
+    if (node.jobsTold.insert(job.id).second) node.orders.jobs.push_back(job.notice);
+    node.orders.classes.push_back({job.id, cls.index, cls.definition});
+  }
+  setStage(job, item, Stage::assigned);
+  ++item.attempt;
+  item.node = node.id.value;
+  item.onBoard = true;
+  item.previous = 0;
+  item.next = lane.first;
+  if (lane.first != 0) job.items.at(lane.first).previous = index;
+  lane.first = index;
+
+  if (ahead) {
+    ++lane.ahead;
+    ++node.ahead;
+  } else {
+    ++lane.fitting;
+    node.free.subtract(cls.definition.needs);
+  }
+  ++node.live;
+  node.load += lane.cost;
+  owe(node);
+
+  // Arguments stay here too, for another attempt; a Blob is cheap to copy.
+  Assignment& order = node.orders.assign.emplace_back();
+  order.id = ObjectId::make(job.id, index);
+  order.attempt = {item.attempt};
+  order.taskClass = cls.index;
+  order.arguments = item.blob;
+  order.inputs.reserve(item.inputs.size());
+  for (ObjectId input : item.inputs) {
+    order.inputs.emplace_back(input, valueOf(job.items.at(input.index())));
+  }
+}
+
+// Takes the attempt off its lane and gives back what it held.
+void Tables::detach(Node& node, Job& job, Item& item) {
+  const Class& cls = job.classes[item.taskClass];
+  Lane& lane = laneOf(node, cls);
+  (item.previous != 0 ? job.items.at(item.previous).next : lane.first) = item.next;
+  if (item.next != 0) job.items.at(item.next).previous = item.previous;
+  item.onBoard = false;
+  if (lane.ahead > 0) {
+    --lane.ahead;  // one that waited takes its place
+    --node.ahead;
+  } else {
+    --lane.fitting;
+    node.free.add(cls.definition.needs);
+    node.freed = true;
+  }
+  --node.live;
+  node.load -= lane.cost;
+  noteChange(node);
+}
+
+void Tables::note(const Job& job, std::uint32_t index, const Item& item, Duration ran,
+                  bool failed) {
+  FinishedTask task{ObjectId::make(job.id, index), item.taskClass, item.age, item.node,
+                    item.attempt, ran, failed};
+  if (recent.size() < kRecent) recent.push_back(task);
+  else recent[recentCount % kRecent] = task;
+  ++recentCount;
+}
+
+void Tables::done(Node& node, TaskDone done) {
+  Job* job = find(done.id.job());
+  std::uint32_t index = done.id.index();
+  Item* item = job ? job->items.find(index) : nullptr;
+  if (!item || !item->onBoard || item->node != node.id.value ||
+      item->attempt != done.attempt.value) {
+    ++stale;
+    // What it stored is nobody's, unless the node told us twice of a result that we took, or is
+    // making it again just now.
+    bool isOurs = item && (item->node == node.id.value || holds(*item, node.id));
+    if (done.how == TaskDone::How::stored && job && !isOurs) {
+      node.orders.release.push_back(done.id);
+      owe(node);
+    }
+    return;
+  }
+  detach(node, *job, *item);
+  if (item->stage != Stage::assigned) {  // cancelled while it ran
+    if (done.how == TaskDone::How::stored) {
+      node.orders.release.push_back(done.id);
+      owe(node);
+    }
+    dropIfUnneeded(*job, index);
+    return settle(*job);
+  }
+  Class& cls = job->classes[item->taskClass];
+  switch (done.how) {
+    case TaskDone::How::held:
+      item->blob = std::move(done.held);
+      setStage(*job, *item, Stage::held);
+      break;
+    case TaskDone::How::stored:
+      item->slot = addStored({done.id, done.size, {node.id}});
+      setStage(*job, *item, Stage::stored);
+      break;
+    default:
+      if (!done.failure) {
+        done.failure = failureOf(FailureKind::exception, *job, index, *item,
+                                 "the node gave no reason");
+      }
+      attemptFailed(node, *job, index, *item, std::move(done.failure));
+      return settle(*job);
+  }
+  cls.runTime.observe(done.ran);
+  ++node.finished;
+  note(*job, index, *item, done.ran, false);
+  conclude(*job, index);
+  settle(*job);
+}
+
+void Tables::attemptFailed(Node& node, Job& job, std::uint32_t index, Item& item,
+                           FailurePtr why) {
+  const TaskClass& definition = job.classes[item.taskClass].definition;
+  bool retry = false;
+  bool charge = true;
+  switch (why->kind) {
+    case FailureKind::crashed:
+    case FailureKind::exited:
+    case FailureKind::nodeLost:
+    case FailureKind::storeFull:  // another node may have room
+      retry = true;
+      break;
+    case FailureKind::exception:
+      retry = definition.retryExceptions;
+      break;
+    case FailureKind::objectLost:
+      // If an input is gone the task waits for it to be remade, which is not its fault; if all
+      // seem to be there, the node could not get at them.
+      retry = true;
+      for (ObjectId input : item.inputs) {
+        Stage stage = job.items.at(input.index()).stage;
+        if (stage != Stage::held && stage != Stage::stored) charge = false;
+      }
+      break;
+    default:
+      break;
+  }
+  if (retry && charge) {
+    retry = item.charged < definition.retries;
+    if (retry) ++item.charged;
+  }
+  if (retry) {
+    item.nearData = false;
+    if (checkInputs(job, index, item)) enqueue(job, index, true);
+    return;
+  }
+  // An executor knows what happened, not always to which task of which node.
+  if (!why->task || why->function.empty() || why->node.empty() || !why->attempt) {
+    auto whole = std::make_shared<Failure>(*why);
+    if (!whole->task) whole->task = ObjectId::make(job.id, index);
+    if (whole->function.empty()) whole->function = definition.function;
+    if (whole->node.empty()) whole->node = node.name;
+    if (!whole->attempt) whole->attempt = {item.attempt};
+    why = std::move(whole);
+  }
+  fail(job, index, std::move(why));
+}
+
+}  // namespace alnilam::head

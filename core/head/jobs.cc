@@ -1,0 +1,311 @@
+// Programs: what they open, submit, put, ask for and give up.
+
+#include "core/head/tables.h"
+
+#include <algorithm>
+
+namespace alnilam::head {
+namespace {
+
+// Why a class cannot be what an honest program declared; empty if it can.
+std::string flawOf(const TaskClass& definition) {
+  if (auto checked = definition.needs.check(); !checked) return checked.error().why;
+  if (definition.function.empty()) return "the function has no name";
+  if (definition.function.size() > kMaxFunctionName) {
+    return "the function's name has " + std::to_string(definition.function.size()) +
+           " bytes, at most " + std::to_string(kMaxFunctionName) + " are allowed";
+  }
+  if (definition.priority < -TaskClass::kMaxPriority ||
+      definition.priority > TaskClass::kMaxPriority) {
+    return "priority is out of range: " + std::to_string(definition.priority);
+  }
+  if (definition.retries > TaskClass::kMaxRetries) {
+    return "retries is more than " + std::to_string(TaskClass::kMaxRetries) + ": " +
+           std::to_string(definition.retries);
+  }
+  return {};
+}
+
+}  // namespace
+
+void Tables::open(JobOpened input, std::vector<Output>& out) {
+  auto refuse = [&](RefusalCode code, std::string why) {
+    out.push_back(JobRefused{input.session, {code, std::move(why)}});
+  };
+  if (input.name.size() > kMaxName) {
+    return refuse(RefusalCode::invalid, "the job's name has " + std::to_string(input.name.size()) +
+                                            " bytes, at most " + std::to_string(kMaxName) +
+                                            " are allowed");
+  }
+  if (openJobs >= kMaxOpenJobs || jobs.size() >= kMaxJobNumber) {
+    return refuse(RefusalCode::overloaded,
+                  std::to_string(openJobs) + " jobs are open, the head takes no more");
+  }
+  auto job = std::make_unique<Job>();
+  job->id = {std::uint32_t{config.cell} << 24 | static_cast<std::uint32_t>(jobs.size() + 1)};
+  job->name = std::move(input.name);
+  job->notice = {job->id, std::move(input.program), std::move(input.arguments)};
+  out.push_back(JobReady{input.session, job->id});
+  jobs.push_back(std::move(job));
+  ++openJobs;
+}
+
+void Tables::close(JobId id) {
+  Job* job = find(id);
+  if (!job) {
+    ++ignored;
+    return;
+  }
+  for (Node& node : nodes) {
+    if (!node.alive || node.jobsTold.erase(id) == 0) continue;
+    auto from = node.lanes.lower_bound(laneKey(id, 0));
+    auto to = from;
+    for (; to != node.lanes.end() && to->first >> 32 == id.value; ++to) {
+      Lane& lane = to->second;
+      const ResourceSet& needs = job->classes[to->first & 0xffffffff].definition.needs;
+      for (std::uint64_t i = 0; i < lane.fitting; ++i) node.free.add(needs);
+      node.load -= lane.cost * (lane.fitting + lane.ahead);
+      node.live -= lane.fitting + lane.ahead;
+      node.ahead -= lane.ahead;
+    }
+    node.lanes.erase(from, to);
+    node.memoKey = ~std::uint64_t{0};
+    node.freed = true;
+    noteChange(node);
+    node.orders.ended.push_back(id);
+    owe(node);
+  }
+  std::erase_if(readyClasses, [&](const Class* cls) { return cls->job == id; });
+  std::erase(owingJobs, id);
+  unblock = true;
+  for (std::uint32_t slot = 0; slot < stored.size(); ++slot) {
+    StoredObject& object = stored[slot];
+    if (object.object.job() != id) continue;
+    for (NodeId holder : object.holders) {  // also on nodes that never ran this job
+      Node& node = nodes[holder.value - 1];
+      if (!node.orders.ended.empty() && node.orders.ended.back() == id) continue;
+      node.orders.release.push_back(object.object);
+      owe(node);
+    }
+    object = {};
+    freeStored.push_back(slot);
+  }
+  for (std::uint32_t i = 1; i <= job->items.highest(); ++i) {
+    if (Item* item = job->items.find(i); item && item->stage == Stage::failed) {
+      dropFailure(item->slot);
+    }
+  }
+  for (auto& [from, slot] : job->passedOn) {
+    dropFailure(from.first);
+    dropFailure(slot);
+  }
+  ClosedJob closed;
+  closed.view = {id, std::move(job->name), false, 0, 0, 0, job->finished, job->failed};
+  for (Class& cls : job->classes) {
+    closed.functions.push_back(std::move(cls.definition.function));
+  }
+  closedJobs.push_back(std::move(closed));
+  if (closedJobs.size() > kClosedJobs) closedJobs.pop_front();
+  jobs[(id.value & kMaxJobNumber) - 1].reset();
+  --openJobs;
+}
+
+void Tables::addClass(Job& job, TaskClass definition) {
+  Class& cls = job.classes.emplace_back();
+  cls.job = job.id;
+  cls.index = static_cast<ClassIndex>(job.classes.size() - 1);
+  cls.definition = std::move(definition);
+  if (std::string flaw = flawOf(cls.definition); !flaw.empty()) {
+    cls.definition.function.resize(std::min(cls.definition.function.size(), kMaxFunctionName));
+    auto failure = std::make_shared<Failure>();
+    failure->kind = FailureKind::badArguments;
+    failure->function = cls.definition.function;
+    failure->message = std::move(flaw);
+    cls.refusal = std::move(failure);
+    cls.checkedAt = ~std::uint64_t{0};  // no node can change that
+  }
+}
+
+const Failure* Tables::refusalOf(Class& cls) {
+  if (cls.checkedAt >= shapesVersion || aliveNodes == 0) {
+    bool forNow = cls.refusal && cls.refusal->kind == FailureKind::infeasible && aliveNodes == 0;
+    return forNow ? nullptr : cls.refusal.get();
+  }
+  cls.checkedAt = shapesVersion;
+  cls.refusal.reset();
+  // A node that is gone counts: it may come back, and its tasks wait for it.
+  for (const Node& node : nodes) {
+    if (placement::capacity(node.shape, cls.definition.needs) > 0) return nullptr;
+  }
+  std::vector<const placement::NodeShape*> shapes;
+  for (const Node& node : nodes) shapes.push_back(&node.shape);
+  auto failure = std::make_shared<Failure>();
+  failure->kind = FailureKind::infeasible;
+  failure->function = cls.definition.function;
+  failure->message = placement::whyNever(shapes, cls.definition.needs).value_or("");
+  cls.refusal = std::move(failure);
+  return cls.refusal.get();
+}
+
+void Tables::submit(Submit input) {
+  Job* job = find(input.job);
+  if (!job) {
+    ignored += input.tasks.size() + input.classes.size();
+    return;
+  }
+  ++submissions;
+  for (TaskClass& definition : input.classes) {
+    if (job->classes.size() < kMaxClasses) addClass(*job, std::move(definition));
+    else ++ignored;
+  }
+  for (TaskSpec& spec : input.tasks) submitTask(*job, spec);
+  settle(*job);
+}
+
+void Tables::submitTask(Job& job, TaskSpec& spec) {
+  std::uint32_t index = spec.id.index();
+  Item* item = spec.id.job() == job.id ? job.items.create(index, pages) : nullptr;
+  if (!item) {
+    ++ignored;
+    return;
+  }
+  item->clientRef = true;
+  item->age = submissions;
+  item->taskClass = static_cast<std::uint16_t>(spec.taskClass);
+  auto refuse = [&](std::string why) {
+    fail(job, index, failureOf(FailureKind::badArguments, job, index, *item, std::move(why)));
+  };
+  if (spec.taskClass >= job.classes.size()) {
+    item->taskClass = 0xffff;
+    return refuse("class " + std::to_string(spec.taskClass) + " is not known, the job has " +
+                  std::to_string(job.classes.size()));
+  }
+  Class& cls = job.classes[spec.taskClass];
+  if (const Failure* refusal = refusalOf(cls)) {
+    return fail(job, index, failureOf(refusal->kind, job, index, *item, refusal->message));
+  }
+  if (spec.inputs.empty()) {
+    item->blob = std::move(spec.arguments);
+    return enqueue(job, index, false);
+  }
+  if (spec.inputs.size() > kMaxInputs) {
+    return refuse(std::to_string(spec.inputs.size()) + " inputs, at most " +
+                  std::to_string(kMaxInputs) + " are allowed");
+  }
+  const Item* failedInput = nullptr;
+  for (ObjectId input : spec.inputs) {
+    const Item* one = input.job() == job.id ? job.items.find(input.index()) : nullptr;
+    if (!one || one == item) return refuse("input " + show(input) + " is not known");
+    if (one->stage == Stage::failed && !failedInput) failedInput = one;
+  }
+  if (failedInput) {
+    item->slot = passOn(job, failedInput->slot, cls);
+    item->stage = Stage::failed;
+    return conclude(job, index);
+  }
+  item->blob = std::move(spec.arguments);
+  item->inputs = std::move(spec.inputs);
+  for (ObjectId input : item->inputs) ++job.items.at(input.index()).uses;
+  item->stage = Stage::waiting;
+  ++job.waiting;
+  if (checkInputs(job, index, *item)) enqueue(job, index, false);
+}
+
+void Tables::put(Put input) {
+  Job* job = find(input.object.job());
+  bool isValue = input.value.state == Value::State::held ||
+                 input.value.state == Value::State::stored;
+  Item* item = job && isValue ? job->items.create(input.object.index(), pages) : nullptr;
+  if (!item) {
+    ++ignored;
+    return;
+  }
+  std::uint32_t index = input.object.index();
+  item->put = true;
+  item->clientRef = true;
+  item->age = submissions;
+  if (input.value.state == Value::State::held) {
+    item->blob = std::move(input.value.held);
+    item->stage = Stage::held;
+    return;
+  }
+  std::vector<NodeId>& holders = input.value.holders;
+  std::erase_if(holders, [&](NodeId id) {
+    const Node* node = find(id);
+    return !node || !node->alive;
+  });
+  std::sort(holders.begin(), holders.end());
+  holders.erase(std::unique(holders.begin(), holders.end()), holders.end());
+  if (holders.empty()) {
+    fail(*job, index, failureOf(FailureKind::objectLost, *job, index, *item,
+                                "no live node holds the value that was put"));
+    return settle(*job);
+  }
+  item->stage = Stage::stored;
+  item->slot = addStored({input.object, input.value.size, std::move(holders)});
+}
+
+void Tables::want(const Want& input) {
+  Job* job = find(input.job);
+  for (ObjectId object : input.objects) {
+    if (!job || object.job() != job->id || object.index() == 0) {
+      ++ignored;
+      continue;
+    }
+    Item* item = job->items.find(object.index());
+    if (!item) {
+      // Whoever waits for it must hear something, or would wait for ever.
+      ++ignored;
+      auto failure = std::make_shared<Failure>();
+      failure->kind = FailureKind::objectLost;
+      failure->task = object;
+      failure->message = show(object) + " is not known: never submitted, or its ref was dropped";
+      job->told.emplace_back(object, Value::failed(std::move(failure)));
+      owe(*job);
+    } else if (isResolved(item->stage)) {
+      tell(*job, object.index(), *item);
+    } else {
+      item->wanted = true;
+      if (item->stage == Stage::evicted) remake(*job, object.index());
+    }
+  }
+  if (job) settle(*job);
+}
+
+void Tables::release(const Release& input) {
+  Job* job = find(input.job);
+  for (ObjectId object : input.objects) {
+    Item* item = job && object.job() == job->id ? job->items.find(object.index()) : nullptr;
+    if (!item || !item->clientRef) {
+      ++ignored;
+      continue;
+    }
+    item->clientRef = false;
+    item->wanted = false;
+    if (item->uses == 0) dropIfUnneeded(*job, object.index());
+  }
+  if (job) settle(*job);
+}
+
+void Tables::cancel(const Cancel& input) {
+  Job* job = find(input.job);
+  for (TaskId task : input.tasks) {
+    Item* item = job && task.job() == job->id ? job->items.find(task.index()) : nullptr;
+    if (!item) {
+      ++ignored;
+      continue;
+    }
+    if (!isUnfinished(item->stage)) continue;
+    if (item->stage == Stage::assigned) {
+      // The attempt goes on counting on its node until the node says that it ended.
+      Node& node = nodes[item->node - 1];
+      node.orders.cancel.push_back(task);
+      owe(node);
+    }
+    fail(*job, task.index(),
+         failureOf(FailureKind::cancelled, *job, task.index(), *item, "cancelled by the program"));
+  }
+  if (job) settle(*job);
+}
+
+}  // namespace alnilam::head

@@ -1,0 +1,172 @@
+// Nodes: how they join, report, fall silent and leave.
+
+#include "core/head/tables.h"
+
+#include <algorithm>
+
+namespace alnilam::head {
+
+void Tables::join(NodeJoined input, std::vector<Output>& out) {
+  auto refuse = [&](RefusalCode code, std::string why) {
+    if (input.name.size() > kMaxName) input.name.resize(kMaxName);
+    out.push_back(NodeRefused{std::move(input.name), input.incarnation, {code, std::move(why)}});
+  };
+  if (input.name.empty() || input.name.size() > kMaxName) {
+    return refuse(RefusalCode::invalid, "a node's name is empty or too long");
+  }
+  if (!input.incarnation) return refuse(RefusalCode::invalid, "the incarnation is 0");
+  if (auto checked = input.topology.check(); !checked) {
+    return refuse(checked.error().code, checked.error().why);
+  }
+  if (auto checked = input.total.check(); !checked) {
+    return refuse(checked.error().code, checked.error().why);
+  }
+  auto known = nodeNames.find(input.name);
+  if (known == nodeNames.end()) {
+    if (nodes.size() >= kMaxNodes) {
+      return refuse(RefusalCode::overloaded,
+                    "the head knows " + std::to_string(nodes.size()) + " nodes and takes no more");
+    }
+    Node& fresh = nodes.emplace_back();
+    fresh.id = {static_cast<std::uint32_t>(nodes.size())};
+    fresh.name = input.name;
+    known = nodeNames.emplace(input.name, fresh.id.value).first;
+  }
+  Node& node = nodes[known->second - 1];
+  if (input.incarnation <= node.incarnation) {
+    bool isAlive = node.alive && input.incarnation == node.incarnation;
+    return refuse(RefusalCode::staleIncarnation,
+                  "incarnation " + std::to_string(input.incarnation.value) + " of " + node.name +
+                      (isAlive ? " is here already" : " is over, a higher one may join"));
+  }
+  if (node.alive) lose(node, "a later incarnation joined", out);
+
+  node.incarnation = input.incarnation;
+  node.alive = true;
+  node.lastHeard = now;
+  node.topology = std::move(input.topology);
+  node.shape = placement::NodeShape::of(node.topology, input.total);
+  node.free = std::move(input.total);
+  ++aliveNodes;
+  ++shapesVersion;
+  nextCheck = std::min(nextCheck, now + config.lostAfter);
+  node.freed = true;
+  noteChange(node);
+  out.push_back(NodeAccepted{node.name, node.id, node.incarnation});
+}
+
+void Tables::heard(NodeHeard input, std::vector<Output>& out) {
+  Node* node = find(input.node);
+  bool isOver = !node || input.incarnation < node->incarnation ||
+                (input.incarnation == node->incarnation && !node->alive);
+  if (isOver || input.incarnation > node->incarnation) {
+    stale += input.report.done.size();
+    if (isOver) out.push_back(NodeFenced{input.node, input.incarnation});
+    return;
+  }
+  node->lastHeard = now;
+  for (const ObjectKept& copy : input.report.kept) kept(*node, copy);
+  for (TaskDone& one : input.report.done) done(*node, std::move(one));
+  for (ObjectId object : input.report.dropped) dropped(*node, object);
+}
+
+void Tables::left(const NodeLeft& input, std::vector<Output>& out) {
+  Node* node = find(input.node);
+  if (!node || !node->alive || node->incarnation != input.incarnation) return;
+  lose(*node, input.why, out);
+}
+
+void Tables::tick(std::vector<Output>& out) {
+  if (now < nextCheck) return;
+  nextCheck = Instant::max();
+  for (Node& node : nodes) {
+    if (!node.alive) continue;
+    Instant due = node.lastHeard + config.lostAfter;
+    if (due <= now) lose(node, "it was silent for too long", out);
+    else nextCheck = std::min(nextCheck, due);
+  }
+}
+
+void Tables::lose(Node& node, const std::string& why, std::vector<Output>& out) {
+  node.alive = false;
+  --aliveNodes;
+  auto lanes = std::move(node.lanes);
+  node.lanes.clear();
+  node.memoKey = ~std::uint64_t{0};
+  node.jobsTold.clear();
+  node.orders = {};
+  node.load = node.live = node.ahead = 0;
+  node.free = {};
+  out.push_back(NodeGone{node.id, why});
+
+  // Objects before attempts, so that what is tried again knows which inputs are left.
+  std::set<JobId> touched;
+  for (std::size_t i = 0; i < stored.size(); ++i) {
+    if (!stored[i].object) continue;
+    JobId job = stored[i].object.job();
+    holderGone(stored[i], node.id);
+    touched.insert(job);
+  }
+  for (auto& [key, lane] : lanes) {
+    Job& job = *find(JobId{static_cast<std::uint32_t>(key >> 32)});
+    touched.insert(job.id);
+    std::uint32_t next = lane.first;
+    while (next != 0) {  // newest first, each to the front of its queue: the oldest ends up first
+      std::uint32_t index = next;
+      Item& item = job.items.at(index);
+      next = item.next;
+      item.onBoard = false;
+      if (item.stage != Stage::assigned) {
+        dropIfUnneeded(job, index);
+        continue;
+      }
+      attemptFailed(node, job, index, item,
+                    failureOf(FailureKind::nodeLost, job, index, item,
+                              "node " + node.name + " was lost: " + why));
+    }
+  }
+  for (JobId job : touched) settle(*find(job));
+}
+
+void Tables::kept(Node& node, const ObjectKept& copy) {
+  Job* job = find(copy.object.job());
+  if (!job) {
+    ++ignored;
+    return;
+  }
+  std::uint32_t index = copy.object.index();
+  Item* item = job->items.find(index);
+  bool isFree = job->items.isForgotten(index);
+  if (item) {
+    bool isNeeded = item->clientRef || item->uses > 0;
+    isFree = item->stage == Stage::held || (item->stage == Stage::evicted && !isNeeded);
+  }
+  if (isFree) {  // nobody will ask the node for it, and nobody else would tell it so
+    node.orders.release.push_back(copy.object);
+    return owe(node);
+  }
+  if (!item) return;  // a value whose `Put` is still on its way; it will name its holders
+  if (item->stage == Stage::stored) {
+    StoredObject& object = stored[item->slot];
+    auto at = std::lower_bound(object.holders.begin(), object.holders.end(), node.id);
+    if (at == object.holders.end() || *at != node.id) object.holders.insert(at, node.id);
+  } else if (item->stage == Stage::evicted) {
+    item->slot = addStored({copy.object, copy.size, {node.id}});  // a copy nobody knew of
+    setStage(*job, *item, Stage::stored);
+  } else {
+    ++ignored;
+  }
+}
+
+void Tables::dropped(Node& node, ObjectId object) {
+  Job* job = find(object.job());
+  Item* item = job ? job->items.find(object.index()) : nullptr;
+  if (!item || item->stage != Stage::stored) {
+    ++ignored;
+    return;
+  }
+  holderGone(stored[item->slot], node.id);
+  settle(*job);
+}
+
+}  // namespace alnilam::head

@@ -1,0 +1,263 @@
+#pragma once
+// All that the head brain knows, and the steps that change it, a subject a file:
+//
+//   jobs.cc      programs: opened, closed, submit, put, want, release, cancel
+//   objects.cc   values: resolved, passed on to those who wait, dropped, remade
+//   nodes.cc     nodes: joined, heard, lost
+//   attempts.cc  attempts: begun, ended, tried again
+//   schedule.cc  the pass that hands ready tasks to nodes
+//   views.cc     what people see
+//
+// Nothing recurses along the graph: values travel by two worklists of the job, `concluded` (items
+// that have just resolved) and `unneeded` (items that may be dropped), which `settle` drains.
+//
+// Accounting of a node, exactly: an attempt is either *fitting*, its needs taken out of `free`, or
+// *ahead*, sent to wait at the node.  When a fitting attempt of a class ends, one ahead of the same
+// class takes its place; what gets free otherwise goes to tasks ahead of other classes first, then
+// to the queues (`promote`, `placeClass`).
+//
+// Text and numbers from outside are checked where they come in; what is refused is counted in
+// `ignored` or `stale`, never asserted on.
+
+#include "core/head/head_brain.h"
+#include "core/head/item.h"
+#include "core/placement/feasibility.h"
+#include "core/placement/prefetch.h"
+#include "core/placement/spread.h"
+
+#include <deque>
+#include <map>
+#include <set>
+#include <span>
+
+namespace alnilam::head {
+
+struct Class {
+  JobId job;
+  ClassIndex index = 0;
+  TaskClass definition;
+  std::uint32_t firstReady = 0;
+  std::uint32_t lastReady = 0;
+  std::uint32_t readyCount = 0;
+  bool listed = false;          // in Tables::readyClasses
+  bool blocked = false;         // the last pass found every node full
+  std::uint32_t reserved = 0;   // node that is being kept free for it; 0: none
+  placement::RunTime runTime;
+  FailurePtr refusal;           // why none of its tasks can run; null if one could
+  std::uint64_t checkedAt = 0;  // Tables::shapesVersion when `refusal` was found out
+};
+
+struct Job {
+  JobId id;
+  std::string name;
+  JobNotice notice;
+  Items items;
+  Edges edges;
+  std::deque<Class> classes;  // a deque, since readyClasses points into it
+  std::uint64_t waiting = 0, ready = 0, assigned = 0, finished = 0, failed = 0;
+  std::vector<std::pair<ObjectId, Value>> told;  // owed to the client
+  bool owing = false;                            // in Tables::owingJobs
+  std::vector<std::uint32_t> concluded;
+  std::vector<std::uint32_t> unneeded;
+  std::map<std::pair<std::uint32_t, ClassIndex>, std::uint32_t> passedOn;  // see Tables::passOn
+};
+
+// What is left of a closed job, for people.
+struct ClosedJob {
+  JobView view;
+  std::vector<std::string> functions;
+};
+
+// The attempts of one class on one node.
+struct Lane {
+  std::uint64_t capacity = 0;  // at once, on the empty node
+  std::uint64_t cost = 0;      // of one attempt, in load
+  std::uint64_t fitting = 0;
+  std::uint64_t ahead = 0;
+  std::uint32_t first = 0;  // the newest of its attempts
+  bool noticed = false;     // the node knows the class
+};
+
+struct Node {
+  NodeId id;
+  std::string name;
+  Incarnation incarnation;
+  bool alive = false;
+  Instant lastHeard{};
+  Topology topology;
+  placement::NodeShape shape;
+  ResourceSet free;
+  std::uint64_t load = 0;
+  std::uint64_t live = 0;
+  std::uint64_t ahead = 0;
+  std::uint64_t finished = 0;
+  std::map<std::uint64_t, Lane> lanes;  // by job and class, see laneKey
+  std::uint64_t memoKey = ~std::uint64_t{0};
+  Lane* memoLane = nullptr;  // of memoKey; reports come in runs of one class
+  std::set<JobId> jobsTold;
+  NodeOrders orders;     // owed to it
+  bool owing = false;    // in Tables::owingNodes
+  bool changed = false;  // in Tables::changedNodes: it may have room it had not at the last pass
+  bool freed = false;    // `free` grew since the last pass
+};
+
+struct StoredObject {
+  ObjectId object;
+  Bytes size = 0;
+  std::vector<NodeId> holders;  // ascending; never empty while the slot is used
+};
+
+struct FailureSlot {
+  FailurePtr why;
+  std::uint32_t users = 0;
+};
+
+struct FinishedTask {
+  TaskId id;
+  ClassIndex taskClass = 0;
+  std::uint32_t age = 0;
+  std::uint32_t node = 0;
+  std::uint32_t attempt = 0;
+  Duration ran{};
+  bool failed = false;
+};
+
+struct Tables {
+  explicit Tables(HeadBrain::Config chosen) : config(chosen) {}
+
+  HeadBrain::Config config;
+  Instant now{};
+  std::vector<std::unique_ptr<Job>> jobs;  // by number in the cell, from 1; null when closed
+  std::deque<ClosedJob> closedJobs;        // the newest kClosedJobs
+  std::size_t openJobs = 0;
+  std::deque<Node> nodes;                  // by id, from 1
+  std::map<std::string, std::uint32_t> nodeNames;
+  std::size_t aliveNodes = 0;
+  std::uint64_t shapesVersion = 0;  // grows when another shape of node is known
+  PagePool pages;
+  std::vector<StoredObject> stored;
+  std::vector<std::uint32_t> freeStored;
+  std::vector<FailureSlot> failures;
+  std::vector<std::uint32_t> freeFailures;
+  std::vector<Class*> readyClasses;
+  std::vector<std::uint32_t> changedNodes;
+  std::vector<std::uint32_t> owingNodes;
+  std::vector<JobId> owingJobs;
+  std::vector<FinishedTask> recent;  // a ring of kRecent
+  std::uint64_t recentCount = 0;
+  std::uint32_t submissions = 0;
+  Instant nextCheck = Instant::max();  // no node is silent for too long before this
+  std::uint64_t stale = 0;
+  std::uint64_t ignored = 0;
+
+  bool again = false;    // a task was queued: another pass may place it
+  bool unblock = false;  // a blocked class is gone: others may find room without a node's change
+  std::vector<Class*> blockedClasses;  // of this pass, the first kBlocked
+
+  // Scratch of one pass, kept so that passes do not allocate.
+  std::vector<std::uint32_t> batch;
+  std::vector<placement::Room> rooms;
+  std::vector<placement::Chunk> chunks;
+  std::vector<std::uint32_t> roomOf;  // by node: index into rooms + 1
+  std::vector<Bytes> bytesOn;         // by node
+  std::vector<std::uint32_t> nearNodes;
+
+  static constexpr std::size_t kMaxNodes = 65'536;
+  static constexpr std::size_t kMaxOpenJobs = 65'536;
+  static constexpr std::size_t kMaxJobNumber = (1 << 24) - 1;
+  static constexpr std::size_t kMaxName = 1024;  // bytes, of a node or job
+  static constexpr std::size_t kClosedJobs = 64;
+  static constexpr std::size_t kRecent = 10'000;
+  static constexpr std::size_t kBlocked = 4;
+
+  // ---- tables.cc: finding and counting
+  Job* find(JobId id);
+  const Job* find(JobId id) const;
+  Node* find(NodeId id);
+  static std::uint64_t laneKey(JobId job, ClassIndex index) {
+    return std::uint64_t{job.value} << 32 | index;
+  }
+  Lane& laneOf(Node& node, const Class& cls);  // makes it if need be
+  void setStage(Job& job, Item& item, Stage stage);
+  void owe(Node& node);
+  void owe(Job& job);
+  void noteChange(Node& node);
+  std::uint32_t addFailure(FailurePtr why);
+  void dropFailure(std::uint32_t slot);
+  FailurePtr failureOf(FailureKind kind, const Job& job, std::uint32_t index, const Item& item,
+                       std::string message) const;
+
+  // ---- jobs.cc
+  void open(JobOpened input, std::vector<Output>& out);
+  void close(JobId id);
+  void submit(Submit input);
+  void submitTask(Job& job, TaskSpec& spec);
+  void put(Put input);
+  void want(const Want& input);
+  void release(const Release& input);
+  void cancel(const Cancel& input);
+  void addClass(Job& job, TaskClass definition);
+  // Null if a node that is known could run the class, or no node lives.
+  const Failure* refusalOf(Class& cls);
+
+  // ---- objects.cc
+  // The item has just got `stage` held, stored or failed: dependants and client learn of it, its
+  // inputs are let go.  Takes effect at `settle`.
+  void conclude(Job& job, std::uint32_t index);
+  void fail(Job& job, std::uint32_t index, FailurePtr why);
+  void settle(Job& job);
+  void passValueOn(Job& job, std::uint32_t index);
+  std::uint32_t addStored(StoredObject object);
+  std::uint32_t passOn(Job& job, std::uint32_t failureSlot, const Class& to);
+  void dropIfUnneeded(Job& job, std::uint32_t index);
+  void letInputsGo(Job& job, Item& item, bool keepLineage);
+  void forget(Job& job, std::uint32_t index);
+  bool holds(const Item& item, NodeId node) const;
+  void freeStoredSlot(Item& item, bool tellHolders);
+  void holderGone(StoredObject& object, NodeId node);
+  void remake(Job& job, std::uint32_t index);
+  // Whether every input is there; if not, the task waits again (or fails) and this is false.
+  bool checkInputs(Job& job, std::uint32_t index, Item& item);
+  Value valueOf(const Item& item) const;
+  void tell(Job& job, std::uint32_t index, Item& item);
+
+  // ---- nodes.cc
+  void join(NodeJoined input, std::vector<Output>& out);
+  void heard(NodeHeard input, std::vector<Output>& out);
+  void left(const NodeLeft& input, std::vector<Output>& out);
+  void tick(std::vector<Output>& out);
+  void lose(Node& node, const std::string& why, std::vector<Output>& out);
+  void kept(Node& node, const ObjectKept& copy);
+  void dropped(Node& node, ObjectId object);
+
+  // ---- attempts.cc
+  void enqueue(Job& job, std::uint32_t index, bool first);
+  void unqueue(Job& job, Class& cls, Item& item);
+  void assign(Node& node, Lane& lane, Job& job, Class& cls, std::uint32_t index, bool ahead);
+  void detach(Node& node, Job& job, Item& item);
+  void done(Node& node, TaskDone done);
+  void attemptFailed(Node& node, Job& job, std::uint32_t index, Item& item, FailurePtr why);
+  void note(const Job& job, std::uint32_t index, const Item& item, Duration ran, bool failed);
+
+  // ---- schedule.cc
+  void schedule();
+  void pass(const std::vector<Class*>& order);
+  void promote(Node& node);
+  void placeClass(Job& job, Class& cls);
+  void collectRooms(Class& cls, bool ahead);
+  void handOut(Job& job, Class& cls, bool ahead);
+  std::uint32_t takeReady(Job& job, Class& cls);
+  std::uint32_t roomNearData(const Job& job, const Item& item);
+  bool isReserved(const Node& node, const Class& cls) const;
+  bool mustDrain(Node& node, const Class& cls);
+  void noteBlocked(Class& cls);
+  void flush(std::vector<Output>& out);
+
+  // ---- views.cc
+  std::vector<NodeView> nodeViews() const;
+  std::vector<JobView> jobViews() const;
+  std::vector<TaskView> taskViews(JobId job, std::size_t limit) const;
+  std::string explain(TaskId task) const;
+};
+
+}  // namespace alnilam::head

@@ -1,0 +1,175 @@
+// What people see: nodes, jobs, tasks, and why a task is where it is.
+
+#include "core/head/tables.h"
+
+#include <algorithm>
+
+namespace alnilam::head {
+namespace {
+
+const char* stateName(Stage stage) {
+  switch (stage) {
+    case Stage::waiting: return "waiting";
+    case Stage::ready: return "ready";
+    case Stage::assigned: return "assigned";
+    case Stage::failed: return "failed";
+    default: return "finished";
+  }
+}
+
+}  // namespace
+
+std::vector<NodeView> Tables::nodeViews() const {
+  std::vector<NodeView> views;
+  for (const Node& node : nodes) {
+    NodeView& view = views.emplace_back();
+    view.node = node.id;
+    view.name = node.name;
+    view.alive = node.alive;
+    view.topology = node.topology;
+    view.total = node.shape.total;
+    view.running = node.live;
+    view.finished = node.finished;
+    for (const auto& [key, lane] : node.lanes) {
+      const Job& job = *find(JobId{static_cast<std::uint32_t>(key >> 32)});
+      const ResourceSet& needs = job.classes[key & 0xffffffff].definition.needs;
+      for (std::uint64_t i = 0; i < lane.fitting + lane.ahead; ++i) view.committed.add(needs);
+    }
+  }
+  return views;
+}
+
+std::vector<JobView> Tables::jobViews() const {
+  std::vector<JobView> views;
+  for (const ClosedJob& closed : closedJobs) views.push_back(closed.view);
+  for (const auto& job : jobs) {
+    if (!job) continue;
+    views.push_back({job->id, job->name, true, job->waiting, job->ready, job->assigned,
+                     job->finished, job->failed});
+  }
+  std::sort(views.begin(), views.end(),
+            [](const JobView& a, const JobView& b) { return a.job < b.job; });
+  return views;
+}
+
+std::vector<TaskView> Tables::taskViews(JobId wanted, std::size_t limit) const {
+  // The newest of each job that live, and of those that ended recently; then the newest of all.
+  struct Found {
+    std::uint32_t age;
+    TaskView view;
+  };
+  std::vector<Found> found;
+  auto nodeName = [&](std::uint32_t node) {
+    return node == 0 ? std::string() : nodes[node - 1].name;
+  };
+  for (const auto& job : jobs) {
+    if (!job || (wanted && job->id != wanted)) continue;
+    std::size_t taken = 0;
+    for (std::uint32_t i = job->items.highest(); i > 0 && taken < limit; --i) {
+      const Item* item = job->items.find(i);
+      if (!item || item->put || !isUnfinished(item->stage)) continue;
+      TaskView view;
+      view.id = ObjectId::make(job->id, i);
+      view.function = job->classes[item->taskClass].definition.function;
+      view.state = stateName(item->stage);
+      view.node = nodeName(item->node);
+      view.attempt = {item->attempt};
+      found.push_back({item->age, std::move(view)});
+      ++taken;
+    }
+  }
+  auto functionOf = [&](const FinishedTask& task) -> std::string {
+    if (const Job* open = find(task.id.job())) {
+      return task.taskClass < open->classes.size()
+                 ? open->classes[task.taskClass].definition.function
+                 : std::string();
+    }
+    for (const ClosedJob& closed : closedJobs) {
+      if (closed.view.job == task.id.job() && task.taskClass < closed.functions.size()) {
+        return closed.functions[task.taskClass];
+      }
+    }
+    return {};
+  };
+  for (const FinishedTask& task : recent) {
+    if (wanted && task.id.job() != wanted) continue;
+    const Job* job = find(task.id.job());
+    const Item* item = job ? job->items.find(task.id.index()) : nullptr;
+    if (item && isUnfinished(item->stage)) continue;  // it is being made again, and found above
+    TaskView view;
+    view.id = task.id;
+    view.function = functionOf(task);
+    view.state = task.failed ? "failed" : "finished";
+    view.node = nodeName(task.node);
+    view.attempt = {task.attempt};
+    view.ran = task.ran;
+    found.push_back({task.age, std::move(view)});
+  }
+  std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
+    return std::pair(a.age, a.view.id) > std::pair(b.age, b.view.id);
+  });
+  std::vector<TaskView> views;
+  for (Found& one : found) {
+    if (views.size() >= limit) break;
+    views.push_back(std::move(one.view));
+  }
+  return views;
+}
+
+std::string Tables::explain(TaskId task) const {
+  const Job* job = find(task.job());
+  if (!job) return show(task) + ": its job is not open";
+  const Item* item = job->items.find(task.index());
+  if (!item) {
+    return show(task) + (job->items.isForgotten(task.index())
+                             ? ": ended, and nobody holds a ref to it any more"
+                             : ": was never submitted");
+  }
+  if (item->put) return show(task) + ": a value that the program put";
+  const Class* cls =
+      item->taskClass < job->classes.size() ? &job->classes[item->taskClass] : nullptr;
+  std::string text = show(task);
+  if (cls) text += " (" + cls->definition.function + ")";
+  if (item->stage == Stage::failed) {
+    return text + ": failed: " + failures[item->slot].why->message;
+  }
+  if (item->stage == Stage::assigned) {
+    return text + ": attempt " + std::to_string(item->attempt) + " is at node " +
+           nodes[item->node - 1].name;
+  }
+  if (item->stage == Stage::evicted) return text + ": finished, its result is lost for now";
+  if (item->stage == Stage::waiting) {
+    constexpr std::size_t kShown = 5;
+    text += ": waits for " + std::to_string(item->missing) + " inputs";
+    std::size_t shown = 0;
+    for (ObjectId input : item->inputs) {
+      const Item& one = job->items.at(input.index());
+      if (one.stage == Stage::held || one.stage == Stage::stored) continue;
+      if (++shown > kShown) break;
+      text += (shown == 1 ? ": " : ", ") + show(input) + " (" + stateName(one.stage) + ")";
+    }
+    return text;
+  }
+  if (item->stage != Stage::ready) return text + ": finished at node " + nodes[item->node - 1].name;
+
+  text += ": ready, one of " + std::to_string(cls->readyCount) + " that ask for " +
+          show(cls->definition.needs);
+  if (nodes.empty()) return text + "\n  no node has joined";
+  for (const Node& node : nodes) {
+    text += "\n  " + node.name + ": ";
+    const placement::NodeShape* shape = &node.shape;
+    if (!node.alive) {
+      text += "is lost";
+    } else if (auto why = placement::whyNever({&shape, 1}, cls->definition.needs)) {
+      text += "never: " + *why;
+    } else if (auto lack = node.free.firstLack(cls->definition.needs)) {
+      text += "full: too little of " + *lack + " is free, " + std::to_string(node.live) +
+              " tasks are there";
+    } else {
+      text += "has room";
+    }
+  }
+  return text;
+}
+
+}  // namespace alnilam::head
