@@ -2,6 +2,8 @@
 
 #include "core/head/tables.h"
 
+#include <algorithm>
+
 namespace alnilam::head {
 
 void Tables::enqueue(Job& job, std::uint32_t index, bool first) {
@@ -146,6 +148,16 @@ void Tables::done(Node& node, TaskDone done) {
   settle(*job);
 }
 
+// A node could not get `object`, an input of `item`, from any of its holders.  A result is then given
+// up and made again; a value that was put cannot be, and whoever needs it tries to get it again.
+void Tables::unreachable(Job& job, const Item& item, ObjectId object) {
+  if (std::find(item.inputs.begin(), item.inputs.end(), object) == item.inputs.end()) return;
+  Item& input = job.items.at(object.index());
+  if (input.stage != Stage::stored || input.put) return;
+  freeStoredSlot(input, true);
+  setStage(job, input, Stage::evicted);
+}
+
 void Tables::attemptFailed(Node& node, Job& job, std::uint32_t index, Item& item,
                            FailurePtr why) {
   const TaskClass& definition = job.classes[item.taskClass].definition;
@@ -162,12 +174,12 @@ void Tables::attemptFailed(Node& node, Job& job, std::uint32_t index, Item& item
       retry = definition.retryExceptions;
       break;
     case FailureKind::objectLost:
-      // If an input is gone the task waits for it to be remade, which is not its fault; if all
-      // seem to be there, the node could not get at them.
-      retry = true;
-      for (ObjectId input : item.inputs) {
-        Stage stage = job.items.at(input.index()).stage;
-        if (stage != Stage::held && stage != Stage::stored) charge = false;
+      // Not the task's fault, and no retry lost: it waits until the input has been made again.
+      charge = false;
+      retry = item.losses < kMaxLosses;
+      if (retry) {
+        ++item.losses;
+        unreachable(job, item, why->task);
       }
       break;
     default:

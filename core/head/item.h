@@ -56,6 +56,7 @@ struct Item {
   std::uint16_t taskClass = 0;
   Stage stage = Stage::absent;
   std::uint8_t charged = 0;       // retries used up
+  std::uint8_t losses = 0;        // attempts that ended because an input could not be had
   bool clientRef = false;
   bool wanted = false;            // the client is to be told
   bool put = false;

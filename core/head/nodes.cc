@@ -66,8 +66,18 @@ void Tables::heard(NodeHeard input, std::vector<Output>& out) {
   }
   node->lastHeard = now;
   for (const ObjectKept& copy : input.report.kept) kept(*node, copy);
-  for (TaskDone& one : input.report.done) done(*node, std::move(one));
+  // Failures last: whether a task lost an input depends on what else the node says.
+  auto isFailure = [](const TaskDone& one) { return one.how == TaskDone::How::failed; };
+  bool anyFailed = false;
+  for (TaskDone& one : input.report.done) {
+    if (isFailure(one)) anyFailed = true;
+    else done(*node, std::move(one));
+  }
   for (ObjectId object : input.report.dropped) dropped(*node, object);
+  if (!anyFailed) return;
+  for (TaskDone& one : input.report.done) {
+    if (isFailure(one)) done(*node, std::move(one));
+  }
 }
 
 void Tables::left(const NodeLeft& input, std::vector<Output>& out) {

@@ -169,6 +169,7 @@ struct Tables {
   static constexpr std::size_t kClosedJobs = 64;
   static constexpr std::size_t kRecent = 10'000;
   static constexpr std::size_t kBlocked = 4;
+  static constexpr std::uint8_t kMaxLosses = 20;  // attempts a task may lose to inputs out of reach
 
   // ---- tables.cc: finding and counting
   Job* find(JobId id);
@@ -237,6 +238,7 @@ struct Tables {
   void detach(Node& node, Job& job, Item& item);
   void done(Node& node, TaskDone done);
   void attemptFailed(Node& node, Job& job, std::uint32_t index, Item& item, FailurePtr why);
+  void unreachable(Job& job, const Item& item, ObjectId object);
   void note(const Job& job, std::uint32_t index, const Item& item, Duration ran, bool failed);
 
   // ---- schedule.cc

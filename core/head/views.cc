@@ -165,6 +165,10 @@ std::string Tables::explain(TaskId task) const {
     } else if (auto lack = node.free.firstLack(cls->definition.needs)) {
       text += "full: too little of " + *lack + " is free, " + std::to_string(node.live) +
               " tasks are there";
+    } else if (auto lane = node.lanes.find(laneKey(job->id, cls->index));
+               lane != node.lanes.end() && lane->second.fitting >= lane->second.capacity) {
+      text += "full: " + std::to_string(lane->second.fitting) + " of its kind run there, more do "
+              "not fit beside each other";
     } else {
       text += "has room";
     }
