@@ -148,8 +148,8 @@ void Tables::done(Node& node, TaskDone done) {
   settle(*job);
 }
 
-// A node could not get `object`, an input of `item`, from any of its holders.  A result is then given
-// up and made again; a value that was put cannot be, and whoever needs it tries to get it again.
+// A node could not get `object`, an input of `item`, from any of its holders.  A result is then
+// given up and made again; a value that was put cannot be, and is asked for once more.
 void Tables::unreachable(Job& job, const Item& item, ObjectId object) {
   if (std::find(item.inputs.begin(), item.inputs.end(), object) == item.inputs.end()) return;
   Item& input = job.items.at(object.index());

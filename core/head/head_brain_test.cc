@@ -32,7 +32,7 @@ told job 1
 > release 1 1 2 3
 > want 1 3
 told job 1
-  1.3!objectLost in 1.3#0 
+  1.3!objectLost in 1.3#0
   1.3 is not known: never submitted, or its ref was dropped
 > heard 1/1
 > close 1

@@ -109,7 +109,7 @@ node 1: job 1; class 1/0 f; run 1.4#1(1.1@1:1MiB 1.2=abc)
 told job 1
   1.1@1,2:1MiB
   1.2=abc
-  1.6!objectLost in 1.3#0  > f
+  1.6!objectLost in 1.3#0 > f
   no live node holds the value that was put
 > left 1/1 gone
 gone node 1: gone
@@ -120,9 +120,9 @@ told job 1
 > left 2/1 gone
 gone node 2: gone
 told job 1
-  1.4!objectLost in 1.1#0  > f
+  1.4!objectLost in 1.1#0 > f
   1.1 was put, and the last node that held it is gone
-  1.5!objectLost in 1.1#0  > f > f
+  1.5!objectLost in 1.1#0 > f > f
   1.1 was put, and the last node that held it is gone
 > node n1/2 cpu=1
 accepted n1 as node 1/2
@@ -217,7 +217,7 @@ node 1: job 1; class 1/0 f; run 1.1#1
 node 1: run 1.8#1
 > want 1 2 3 4 5 7 2.8
 told job 1
-  1.2!badArguments in 1.2#0 
+  1.2!badArguments in 1.2#0
   class 7 is not known, the job has 1
   1.3!badArguments in 1.3#0 f
   input 1.3 is not known

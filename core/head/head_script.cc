@@ -76,7 +76,8 @@ std::string shown(const Value& value) {
       return text + ":" + showBytes(value.size);
     case Value::State::failed:
       text = "!" + kindName(value.failure->kind) + " in " + shown(value.failure->task) + "#" +
-             std::to_string(value.failure->attempt.value) + " " + value.failure->function;
+             std::to_string(value.failure->attempt.value);
+      if (!value.failure->function.empty()) text += " " + value.failure->function;
       if (!value.failure->node.empty()) text += " on " + value.failure->node;
       for (const std::string& function : value.failure->chain) text += " > " + function;
       return text + "\n  " + value.failure->message;
