@@ -6,8 +6,7 @@
 // overlap: Jaccard, the shingles that both have by the shingles that either has.
 //
 // A shingle is kept as a 64-bit fingerprint.  Two different ones of a pair of texts with n shingles
-// share a fingerprint with a probability of about n^2 / 2^64, under one in 10^9 for a million
-// words.
+// share a fingerprint with a probability of about n^2 / 2^64: 10^-7 for texts of a million words.
 //
 // A signature is MinHash: value k is the least of the k-th hash over the set, so two sets agree in
 // a value with a probability that is their Jaccard similarity.  Every number here depends on the
