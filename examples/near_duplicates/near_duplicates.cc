@@ -1,8 +1,8 @@
 // near_duplicates DIR [--threshold T] [-o table|json]: groups of nearly identical text files.
 //
-// This file is the graph: which task takes what.  The program submits all of it up to the comparison
-// at once, and looks at one tile of the matrix of pairs after the other to ask for the few
-// verifications that are worth it; see tasks.h for what the tasks do.
+// This file is the graph: which task takes what.  The program submits all of it up to the
+// comparison at once, and looks at one tile of the matrix of pairs after the other to ask for the
+// few verifications that are worth it; see tasks.h for what the tasks do.
 
 #include "report.h"
 #include "shingles.h"
@@ -171,7 +171,8 @@ class Search {
     for (std::size_t right = 0; right < blocks_.size(); ++right) {
       for (std::size_t left = 0; left <= right; ++left) {
         const Block &a = blocks_[left], &b = blocks_[right];
-        comparisons.push_back({{a.firstFile, a.files, b.firstFile, b.files}, compare(a, b, needed)});
+        Tile tile{a.firstFile, a.files, b.firstFile, b.files};
+        comparisons.push_back({tile, compare(a, b, needed)});
       }
     }
     for (std::size_t i = 0; i < parts_.size(); ++i) {
@@ -199,10 +200,12 @@ class Search {
   Ref<std::vector<std::uint32_t>> compare(const Block& left, const Block& right,
                                           std::uint32_t needed) {
     if (!onGpu_) return cluster_.submit(compareOnCpu, left.signatures, right.signatures, needed);
-    return cluster_.submit(kOnGpu, compareOnGpu, left.signatures, right.signatures, needed);
+    auto agree = cluster_.submit(kOnGpu, compareOnGpu, left.signatures, right.signatures, needed);
+    return Ref<std::vector<std::uint32_t>>(agree.handle());  // one array, on a device or not
   }
 
-  std::set<std::size_t> partsWithCandidates(const Tile& tile, std::span<const std::uint32_t> agree) {
+  std::set<std::size_t> partsWithCandidates(const Tile& tile,
+                                            std::span<const std::uint32_t> agree) {
     std::set<std::size_t> touched;
     auto touch = [&](std::uint32_t file) {
       auto after = std::upper_bound(

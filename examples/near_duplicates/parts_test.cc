@@ -155,18 +155,16 @@ TEST(Json, EscapesWhatPathsMayHold) {
 TEST(Tables, LineUpAndNameWhatIsEmulated) {
   std::ostringstream groups, usage;
   writeGroups(groups, {{"a", "b\n"}, {"long/path", "z"}}, 9);
-  std::vector<UsageLine> lines = {{"node-1", "CPU", 12, 0.5, 0, ""},
-                                  {"node-1", "gpu 0: A100 [emulated]", 3, 1.25, 0, ""},
-                                  {"node-2", "", 0, 0, 1536, "shared memory"}};
+  std::vector<UsageLine> lines = {{"node-1", "cpu", 12, 0.5, 1536, "posix, cma"},
+                                  {"node-1", "gpu0 A100 [emulated]", 3, 1.25, 0, ""}};
   writeUsage(usage, lines);
   EXPECT_EQ(groups.str(),
             "GROUP  FILES  PATH\n1      2      a\n              b?\n2      2      long/path\n"
             "              z\n4 of 9 files are in 2 groups of near duplicates\n");
   EXPECT_EQ(usage.str(),
-            "NODE    DEVICE                  TASKS  BUSY     MOVED    LANE\n"
-            "node-1  CPU                     12     0.500 s  -        -\n"
-            "node-1  gpu 0: A100 [emulated]  3      1.250 s  -        -\n"
-            "node-2  -                       -      -        1.5 KiB  shared memory\n");
+            "NODE    DEVICE                TASKS  BUSY     MOVED    LANE\n"
+            "node-1  cpu                   12     0.500 s  1.5 KiB  posix, cma\n"
+            "node-1  gpu0 A100 [emulated]  3      1.250 s  -        -\n");
   EXPECT_EQ(bytesForPeople(0), "0 B");
   EXPECT_EQ(bytesForPeople(std::uint64_t{5} << 30), "5.0 GiB");
 }

@@ -127,10 +127,9 @@ void writeGroups(std::ostream& out, const NamedGroups& groups, std::size_t files
 void writeUsage(std::ostream& out, std::span<const UsageLine> lines) {
   std::vector<Row> rows = {{"NODE", "DEVICE", "TASKS", "BUSY", "MOVED", "LANE"}};
   for (const UsageLine& line : lines) {
-    bool ran = !line.device.empty(), moved = !line.lane.empty();
-    rows.push_back({line.node, ran ? line.device : "-", ran ? std::to_string(line.tasks) : "-",
-                    ran ? seconds(line.busySeconds) : "-",
-                    moved ? bytesForPeople(line.bytesMoved) : "-", moved ? line.lane : "-"});
+    rows.push_back({line.node, line.device, std::to_string(line.tasks), seconds(line.busySeconds),
+                    line.bytesMoved == 0 ? "-" : bytesForPeople(line.bytesMoved),
+                    line.lanes.empty() ? "-" : line.lanes});
   }
   writeTable(out, rows);
 }

@@ -11,14 +11,13 @@ namespace near_duplicates {
 
 using NamedGroups = std::vector<std::vector<std::string>>;
 
-// One line of "what ran where".  A line tells of a device or of a lane; what does not apply is
-// empty.
+// One line of "what ran where": what a device did, and what came to its node from others.
 struct UsageLine {
   std::string node, device;
   std::uint64_t tasks = 0;
   double busySeconds = 0;
   std::uint64_t bytesMoved = 0;
-  std::string lane;
+  std::string lanes;  // how they came; empty if none did
 };
 
 // {"groups": [["path", ...], ...]} and a newline.  Bytes of a path that are not UTF-8 are shown as

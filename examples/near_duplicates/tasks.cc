@@ -3,10 +3,8 @@
 #include "shingles.h"
 
 #include <algorithm>
-#include <bit>
 #include <fstream>
 #include <iterator>
-#include <map>
 #include <span>
 #include <stdexcept>
 
@@ -62,7 +60,8 @@ std::vector<std::uint32_t> signPart(alnilam::View<const std::uint64_t> shingles,
   return rows;
 }
 
-std::vector<std::uint32_t> stackParts(const std::vector<std::vector<std::uint32_t>>& parts) {
+std::vector<std::uint32_t> stackParts(
+    const std::vector<alnilam::View<const std::uint32_t>>& parts) {
   std::vector<std::uint32_t> block;
   for (const auto& part : parts) block.insert(block.end(), part.begin(), part.end());
   return block;

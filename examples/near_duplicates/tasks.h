@@ -17,7 +17,9 @@
 
 #include <alnilam/alnilam.h>
 
+#include <bit>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,12 +31,13 @@ using PartShingles = std::vector<std::uint64_t>;
 
 PartShingles readShingles(const std::vector<std::string>& paths);
 
-// 128 values a file, row after row.  A file that is no text gets its own number in each place, which
-// agrees with no other row.
+// 128 values a file, row after row.  A file that is no text gets its own number in each place,
+// which agrees with no other row.
 std::vector<std::uint32_t> signPart(alnilam::View<const std::uint64_t> shingles,
                                     std::uint32_t firstFile);
 
-std::vector<std::uint32_t> stackParts(const std::vector<std::vector<std::uint32_t>>& parts);
+std::vector<std::uint32_t> stackParts(
+    const std::vector<alnilam::View<const std::uint32_t>>& parts);
 
 // Bit j % 32 of word i * ((rows of right + 31) / 32) + j / 32 is set where row i of left and row j
 // of right have at least `needed` values in common.
@@ -70,8 +73,8 @@ void forEachCandidate(const Tile& tile, std::span<const std::uint32_t> agree, Se
   }
 }
 
-// The links between files of the tile whose similarity reaches `threshold`, as a forest.  `parts` are
-// those that hold a candidate, and firstFiles[i] the number of the first file of parts[i], ascending.
+// The links between files of the tile whose similarity reaches `threshold`, as a forest.  `parts`
+// are those that hold a candidate, firstFiles[i] is the number of parts[i]'s first file, ascending.
 std::vector<Link> verifyTile(const Tile& tile, alnilam::View<const std::uint32_t> agree,
                              const std::vector<std::uint32_t>& firstFiles,
                              const std::vector<alnilam::View<const std::uint64_t>>& parts,

@@ -74,7 +74,8 @@ void print(Urgency& urgency) {
 }
 
 void run(alnilam::Cluster& cluster, std::size_t count, unsigned bits, std::uint64_t seed) {
-  std::array<Urgency, 3> urgencies = {{{"urgent", 10, {}}, {"normal", 0, {}}, {"patient", -10, {}}}};
+  std::array<Urgency, 3> urgencies = {
+      {{"urgent", 10, {}}, {"normal", 0, {}}, {"patient", -10, {}}}};
   struct Pending {
     alnilam::Ref<bool> result;
     std::size_t urgency;
@@ -96,17 +97,17 @@ void run(alnilam::Cluster& cluster, std::size_t count, unsigned bits, std::uint6
   while (!pending.empty()) {
     std::vector<alnilam::Ref<bool>> refs;
     for (const Pending& task : pending) refs.push_back(task.result);
-    std::vector<bool> ended = cluster.wait(refs, 1);
+    alnilam::Waited<bool> waited = cluster.wait(refs, 1);
     Clock::time_point now = Clock::now();
-    std::vector<Pending> left;
-    for (std::size_t i = 0; i < pending.size(); ++i) {
-      if (!ended[i]) {
-        left.push_back(std::move(pending[i]));
+    std::vector<Pending> left;  // in order, as waited.pending is
+    for (Pending& task : pending) {
+      if (left.size() < waited.pending.size() && waited.pending[left.size()] == task.result) {
+        left.push_back(std::move(task));
         continue;
       }
-      Microseconds latency = now - pending[i].submitted;
-      urgencies[pending[i].urgency].latencies.push_back(latency.count());
-      primes += cluster.get(pending[i].result);
+      Microseconds latency = now - task.submitted;
+      urgencies[task.urgency].latencies.push_back(latency.count());
+      primes += cluster.get(task.result);
     }
     pending = std::move(left);
   }

@@ -13,20 +13,21 @@ def run(*arguments):
 
 
 def check_counts():
-    words = [f"word{i}" for i in range(300)] + ["Word1", "ünicode", "a,b"]
+    known = [f"word{i}" for i in range(300)] + ["Word1", "ünicode", "a,b"]
     chance = random.Random(5)
     with tempfile.TemporaryDirectory() as name:
         root, total = pathlib.Path(name), collections.Counter()
         for number in range(150):
             folder = root / f"d{number % 7}" / f"e{number % 3}"
             folder.mkdir(parents=True, exist_ok=True)
-            text = [chance.choice(words) for _ in range(chance.randrange(200))]
+            text = [chance.choice(known) for _ in range(chance.randrange(200))]
             (folder / f"{number}.txt").write_text("\n \t".join(text), encoding="utf-8")
             total.update(text)
         ran = run(root, "--top", 25)
         assert ran.returncode == 0, ran
         lines = ran.stdout.splitlines()
-        assert lines[0] == f"{sum(total.values())} words, {len(total)} different, in 150 files", lines
+        words = sum(total.values())
+        assert lines[0] == f"{words} words, {len(total)} different, in 150 files", lines
         ranked = sorted(total.items(), key=lambda item: (-item[1], item[0].encode()))
         assert lines[1:] == [f"{count} {word}" for word, count in ranked[:25]], lines
 

@@ -26,6 +26,7 @@ CASES = [
     ("the driver knows no device", "gpu/driver/a.cc", '#include "gpu/device/array.h"\n', "may not"),
     ("the emulator stands alone", "gpu/emulator/a.cc", '#include "core/engine/a.h"\n', "may not"),
     ("gpu knows no transport", "gpu/device/a.cc", '#include "transport/rpc/a.h"\n', "may not"),
+    ("memory knows no wire", "transport/memory/a.cc", "#include <kj/async.h>\n", "<kj>"),
     ("only the driver reads cuda.h", "gpu/device/a.cc", "#include <cuda.h>\n", "<cuda>"),
     ("only discovery reads hwloc", "gpu/device/a.cc", "#include <hwloc.h>\n", "<hwloc>"),
     ("rpc knows no ucx", "transport/rpc/a.cc", "#include <ucp/api/ucp.h>\n", "<ucx>"),
