@@ -31,6 +31,16 @@ endfunction()
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Alnilam)
 alnilam_libraries_of(alnilam_program libraries)
 set_target_properties(alnilam_program PROPERTIES EXPORT_NAME alnilam)
+foreach(library IN LISTS libraries)
+  # Folders of the source and of the build mean nothing where it is installed.
+  foreach(property INTERFACE_INCLUDE_DIRECTORIES INTERFACE_SYSTEM_INCLUDE_DIRECTORIES)
+    get_target_property(folders ${library} ${property})
+    if(folders)
+      list(TRANSFORM folders REPLACE "^(/.*)$" "$<BUILD_INTERFACE:\\1>")
+      set_target_properties(${library} PROPERTIES ${property} "${folders}")
+    endif()
+  endforeach()
+endforeach()
 target_include_directories(alnilam_program INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 install(TARGETS ${libraries} EXPORT AlnilamTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(EXPORT AlnilamTargets NAMESPACE alnilam:: DESTINATION ${package_dir})
@@ -56,7 +66,8 @@ install(SCRIPT ${PROJECT_BINARY_DIR}/install_headers.cmake)
 
 include(CMakePackageConfigHelpers)
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/AlnilamConfig.cmake.in
-  ${PROJECT_BINARY_DIR}/AlnilamConfig.cmake INSTALL_DESTINATION ${package_dir})
+  ${PROJECT_BINARY_DIR}/AlnilamConfig.cmake INSTALL_DESTINATION ${package_dir}
+  PATH_VARS CMAKE_INSTALL_LIBDIR)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/AlnilamConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/AlnilamConfig.cmake ${PROJECT_BINARY_DIR}/AlnilamConfigVersion.cmake
   ${PROJECT_SOURCE_DIR}/gpu/device/AlnilamKernels.cmake DESTINATION ${package_dir})
@@ -64,6 +75,7 @@ install(FILES ${PROJECT_BINARY_DIR}/AlnilamConfig.cmake ${PROJECT_BINARY_DIR}/Al
 # For those who build without CMake; the archives refer to each other, hence the group.
 list(TRANSFORM libraries PREPEND "-l" OUTPUT_VARIABLE ALNILAM_PC_LIBRARIES)
 list(JOIN ALNILAM_PC_LIBRARIES " " ALNILAM_PC_LIBRARIES)
+file(RELATIVE_PATH ALNILAM_PC_TO_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 configure_file(${CMAKE_CURRENT_LIST_DIR}/alnilam.pc.in ${PROJECT_BINARY_DIR}/alnilam.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/alnilam.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 

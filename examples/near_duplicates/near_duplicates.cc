@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -263,6 +264,13 @@ void search(alnilam::Cluster& cluster, Settings settings) {
   writeGroups(std::cout, groups, files.size());
   std::cout << "signatures were compared on " << (search.onGpu() ? "GPUs" : "CPUs: there is no GPU")
             << "\n\n";
+  std::vector<UsageLine> usage;
+  for (alnilam::UsageRow& row : cluster.usage()) {
+    std::chrono::duration<double> busy = row.busy;
+    usage.push_back({std::move(row.node), std::move(row.device), row.tasks, busy.count(), row.moved,
+                     std::move(row.lanes)});
+  }
+  writeUsage(std::cout, usage);
 }
 
 }  // namespace

@@ -3,8 +3,10 @@
 #include "gpu/driver/error.h"
 
 #include <dlfcn.h>
+#include <link.h>
 
 #include <filesystem>
+#include <optional>
 #include <system_error>
 
 namespace alnilam::gpu {
@@ -124,6 +126,22 @@ Result<Loaded> loadEmulator(const std::string& library, const std::string& confi
   return fill(ask, std::move(loaded));
 }
 
+namespace {
+
+// Where the dynamic linker finds `name`: the program's RUNPATH, which find_package(Alnilam) sets,
+// LD_LIBRARY_PATH, the system's folders.
+std::optional<std::filesystem::path> findByLinker(const char* name) {
+  void* opened = dlopen(name, RTLD_LAZY | RTLD_LOCAL);
+  if (!opened) return std::nullopt;
+  std::optional<std::filesystem::path> place;
+  link_map* map = nullptr;
+  if (dlinfo(opened, RTLD_DI_LINKMAP, &map) == 0 && map->l_name) place = map->l_name;
+  dlclose(opened);
+  return place;
+}
+
+}  // namespace
+
 Result<std::string> findEmulator(const std::string& override) {
   namespace fs = std::filesystem;
   constexpr const char* kName = "libalnilam-emulated-cuda.so";
@@ -136,6 +154,7 @@ Result<std::string> findEmulator(const std::string& override) {
       places.push_back(self.parent_path() / ".." / "lib" / kName);
       places.push_back(self.parent_path() / kName);
     }
+    if (std::optional<fs::path> linked = findByLinker(kName)) places.push_back(*linked);
     places.push_back(fs::path(ALNILAM_EMULATOR_BUILT_IN) / kName);
     places.push_back(fs::path(ALNILAM_EMULATOR_INSTALLED_IN) / kName);
   }

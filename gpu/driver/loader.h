@@ -41,7 +41,8 @@ Result<Loaded> loadDriver(const std::string& library = "libcuda.so.1");
 Result<Loaded> loadEmulator(const std::string& library, const std::string& config);
 
 // Where the emulator's library may be, best first: `override` if it isn't empty (what the user
-// named), beside the running program (../lib, and its own folder), where it was built, where it is
+// named), beside the running program (../lib, and its own folder), where the dynamic linker finds
+// it (the RUNPATH that find_package(Alnilam) gives a program), where it was built, where it is
 // installed.  The first that exists, or `unavailable` with the places that were looked at.
 Result<std::string> findEmulator(const std::string& override);
 
