@@ -48,6 +48,11 @@ Result<NodeId> HeadDriver::join(NodePeer& peer, head::NodeJoined joined,
   return joined_;
 }
 
+void HeadDriver::moved(const rpc::NodeAddress& address) {
+  auto it = members_.find(address.node);
+  if (it != members_.end()) it->second.known = {address, ++changes_};
+}
+
 void HeadDriver::leave(NodeId node, Incarnation incarnation, const std::string& why) {
   auto it = members_.find(node);
   if (it == members_.end() || it->second.incarnation != incarnation) return;

@@ -45,6 +45,8 @@ class HeadDriver final : private kj::TaskSet::ErrorHandler {
 
   // `address.node` is set by the answer.
   Result<NodeId> join(NodePeer& peer, head::NodeJoined joined, rpc::NodeAddress address);
+  // A member is reached in another way from now on.
+  void moved(const rpc::NodeAddress& address);
   void leave(NodeId node, Incarnation incarnation, const std::string& why);
 
   // Anything but opening, closing, joining and leaving.

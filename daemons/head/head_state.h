@@ -7,6 +7,7 @@
 #include "daemons/head/programs.h"
 #include "daemons/head/usage_tally.h"
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -41,7 +42,7 @@ struct HeadState {
   UsageTally usage;
   std::map<NodeId, Told> told;
   std::uint64_t tasksFinished = 0;
-  std::uint64_t* connectionsRefused = nullptr;
+  std::function<std::uint64_t()> refusedConnections;  // by the listener, since the start
   std::uint32_t connections = 0;
 };
 

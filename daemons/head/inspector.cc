@@ -1,6 +1,6 @@
 #include "daemons/head/inspector.h"
 
-#include "daemons/program/version.h"
+#include "daemons/process/version.h"
 #include "transport/rpc/client_codec.h"
 
 #include <algorithm>
@@ -28,7 +28,7 @@ class InspectorServer final : public schema::Inspector::Server {
     status.tasksFinished = state_.tasksFinished;
     status.staleReports = brain().staleReports();
     status.connections = state_.connections;
-    if (state_.connectionsRefused) status.connectionsRefused = *state_.connectionsRefused;
+    if (state_.refusedConnections) status.connectionsRefused = state_.refusedConnections();
     rpc::write(status, context.getResults().initStatus());
     return kj::READY_NOW;
   }

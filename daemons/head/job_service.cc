@@ -19,7 +19,9 @@ class JobServer final : public schema::Job::Server, private HeadDriver::JobPeer 
       : state_(state),
         program_(std::move(program)),
         submitter_(kj::mv(submitter)),
-        outbox_(kTellsInFlight, [this](rpc::Told told) { return send(std::move(told)); }) {}
+        outbox_([this](rpc::Told& told) { return send(told); },
+                [](kj::Exception&&) {},  // the connection is over, and the job with it
+                kTellsInFlight) {}
 
   ~JobServer() noexcept(false) {
     if (!job_) return;
@@ -90,24 +92,19 @@ class JobServer final : public schema::Job::Server, private HeadDriver::JobPeer 
   }
 
   void told(HeadDriver::Values values) override {
-    rpc::Told& pending = outbox_.pending();
+    rpc::Told& pending = outbox_.open();
     for (auto& [object, value] : values) {
       if (value.state == Value::State::stored) {
         addresses_.add(state_.driver, value.holders, pending.nodes);
       }
       pending.values.emplace_back(object, std::move(value));
     }
-    outbox_.touch();
   }
 
-  kj::Promise<void> send(rpc::Told told) {
-    kj::Vector<kj::Promise<void>> calls;
-    for (rpc::Told& part : rpc::cut(std::move(told))) {
-      auto request = submitter_.toldRequest(rpc::sizeHint(part));
-      rpc::write(part, request.initTold());
-      calls.add(request.send().ignoreResult());
-    }
-    return kj::joinPromises(calls.releaseAsArray());
+  kj::Promise<void> send(const rpc::Told& told) {
+    auto request = submitter_.toldRequest(rpc::sizeHint(told));
+    rpc::write(told, request.initTold());
+    return request.send().ignoreResult();
   }
 
   HeadState& state_;
@@ -115,7 +112,7 @@ class JobServer final : public schema::Job::Server, private HeadDriver::JobPeer 
   schema::Submitter::Client submitter_;
   JobId job_;
   ToldAddresses addresses_;
-  rpc::Batcher<rpc::Told> outbox_;  // last: its calls use the members above
+  rpc::Outbox<rpc::Told> outbox_;  // last: its calls use the members above
 };
 
 class ClientGateServer final : public schema::ClientGate::Server {

@@ -20,7 +20,9 @@ class MembershipServer final : public schema::Membership::Server, private HeadDr
       : state_(state),
         identity_(std::move(identity)),
         peer_(kj::mv(node)),
-        outbox_(kOrdersInFlight, [this](rpc::NodeMail mail) { return send(std::move(mail)); }) {}
+        outbox_([this](rpc::NodeMail& mail) { return send(mail); },
+                [](kj::Exception&&) {},  // the connection is over, and the membership with it
+                kOrdersInFlight) {}
 
   ~MembershipServer() noexcept(false) {
     if (node_) state_.driver.leave(node_, identity_.incarnation, "its connection ended");
@@ -65,6 +67,16 @@ class MembershipServer final : public schema::Membership::Server, private HeadDr
     return kj::READY_NOW;
   }
 
+  kj::Promise<void> moved(MovedContext context) override {
+    Result<rpc::NodeAddress> address = rpc::read(context.getParams().getAddress());
+    if (!address || !node_) return kj::READY_NOW;
+    identity_.address = std::move(address).value();
+    identity_.address.node = node_;
+    state_.told[node_].address = identity_.address;
+    state_.driver.moved(identity_.address);
+    return kj::READY_NOW;
+  }
+
   kj::Promise<void> program(ProgramContext context) override {
     auto params = context.getParams();
     return state_.programs.read(params.getHash().cStr(), params.getOffset())
@@ -79,7 +91,7 @@ class MembershipServer final : public schema::Membership::Server, private HeadDr
 
  private:
   void told(NodeOrders orders) override {
-    rpc::NodeMail& pending = outbox_.pending();
+    rpc::NodeMail& pending = outbox_.open();
     for (const Assignment& assignment : orders.assign) {
       for (auto& [object, value] : assignment.inputs) {
         if (value.state == Value::State::stored) {
@@ -100,7 +112,6 @@ class MembershipServer final : public schema::Membership::Server, private HeadDr
     append(pending.orders.cancel, orders.cancel);
     append(pending.orders.release, orders.release);
     append(pending.orders.ended, orders.ended);
-    outbox_.touch();
   }
 
   void fenced(const std::string& why) override {
@@ -110,14 +121,10 @@ class MembershipServer final : public schema::Membership::Server, private HeadDr
     farewell_ = request.send().ignoreResult().eagerlyEvaluate([](kj::Exception&&) {});
   }
 
-  kj::Promise<void> send(rpc::NodeMail mail) {
-    kj::Vector<kj::Promise<void>> calls;
-    for (rpc::NodeMail& part : rpc::cut(std::move(mail))) {
-      auto request = peer_.ordersRequest(rpc::sizeHint(part));
-      rpc::write(part, request.initOrders());
-      calls.add(request.send().ignoreResult());
-    }
-    return kj::joinPromises(calls.releaseAsArray());
+  kj::Promise<void> send(const rpc::NodeMail& mail) {
+    auto request = peer_.ordersRequest(rpc::sizeHint(mail));
+    rpc::write(mail, request.initOrders());
+    return request.send().ignoreResult();
   }
 
   HeadState& state_;
@@ -126,7 +133,7 @@ class MembershipServer final : public schema::Membership::Server, private HeadDr
   NodeId node_;  // none once fenced
   ToldAddresses addresses_;
   kj::Promise<void> farewell_ = kj::READY_NOW;
-  rpc::Batcher<rpc::NodeMail> outbox_;  // last: its calls use the members above
+  rpc::Outbox<rpc::NodeMail> outbox_;  // last: its calls use the members above
 };
 
 class NodeGateServer final : public schema::NodeGate::Server {

@@ -39,7 +39,8 @@ class ChildProcess {
   ~ChildProcess() noexcept(false);
   KJ_DISALLOW_COPY(ChildProcess);
 
-  kj::AsyncIoStream& socket() { return *socket_; }
+  // Our end; once.
+  kj::Own<kj::AsyncIoStream> takeSocket() { return kj::mv(socket_); }
 
   // "exit status 3", "SIGSEGV": resolves when it has gone.  Call once.
   kj::Promise<std::string> onExit();

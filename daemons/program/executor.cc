@@ -6,10 +6,10 @@
 #include "transport/memory/arena.h"
 #include "transport/rpc/batch_size.h"
 #include "transport/rpc/batcher.h"
+#include "transport/rpc/connection.h"
 #include "transport/rpc/executor_codec.h"
 #include "transport/rpc/wakeup.h"
 
-#include <capnp/rpc-twoparty.h>
 #include <kj/async-io.h>
 
 #include <cstdio>
@@ -112,15 +112,15 @@ class ExecutorProcess {
  public:
   ExecutorProcess(int socketFd, OpenDevices openDevices)
       : io_(kj::setupAsyncIo()),
-        socket_(io_.lowLevelProvider->wrapSocketFd(
-            socketFd, kj::LowLevelAsyncIoProvider::TAKE_OWNERSHIP)),
-        network_(*socket_, capnp::rpc::twoparty::Side::CLIENT),
-        rpc_(capnp::makeRpcClient(network_)),
-        host_(bootstrap()),
+        connection_(io_.lowLevelProvider->wrapSocketFd(
+                        socketFd, kj::LowLevelAsyncIoProvider::TAKE_OWNERSHIP),
+                    io_.provider->getTimer()),
+        host_(connection_.bootstrap().castAs<schema::ExecutorHost>()),
         devices_(std::move(openDevices)),
-        wakeup_(io_),
-        outbox_(kReportsInFlight,
-                [this](ExecutorReport report) { return send(std::move(report)); }) {}
+        wakeup_(io_.unixEventPort, [this]() { passOn(); }),
+        outbox_([this](ExecutorReport& report) { return send(report); },
+                [](kj::Exception&&) {},  // the node is gone, and so are we
+                kReportsInFlight) {}
 
   void serve() {
     auto paf = kj::newPromiseAndFulfiller<schema::Executor::Client>();
@@ -128,17 +128,10 @@ class ExecutorProcess {
     request.setExecutor(kj::mv(paf.promise));
     auto response = request.send().wait(io_.waitScope);
     prepare(response.getStart(), *paf.fulfiller);
-    reportLoop().exclusiveJoin(network_.onDisconnect()).wait(io_.waitScope);
+    connection_.whenEnded().wait(io_.waitScope);
   }
 
  private:
-  schema::ExecutorHost::Client bootstrap() {
-    capnp::MallocMessageBuilder message;
-    auto vat = message.getRoot<capnp::rpc::twoparty::VatId>();
-    vat.setSide(capnp::rpc::twoparty::Side::SERVER);
-    return rpc_.bootstrap(vat).castAs<schema::ExecutorHost>();
-  }
-
   void prepare(schema::ExecutorStart::Reader from,
                kj::PromiseFulfiller<schema::Executor::Client>& executor) {
     Result<rpc::ExecutorStart> start = rpc::read(from);
@@ -164,38 +157,29 @@ class ExecutorProcess {
     executor.fulfill(kj::heap<ExecutorServer>(arena_, *pool_));
   }
 
-  kj::Promise<void> reportLoop() {
-    return wakeup_.wait().then([this]() {
-      ExecutorReport report = pool_->report();
-      ExecutorReport& pending = outbox_.pending();
-      std::move(report.done.begin(), report.done.end(), std::back_inserter(pending.done));
-      pending.closed.insert(pending.closed.end(), report.closed.begin(), report.closed.end());
-      outbox_.touch();
-      return reportLoop();
-    });
+  void passOn() {
+    ExecutorReport report = pool_->report();
+    if (report.empty()) return;
+    ExecutorReport& pending = outbox_.open();
+    std::move(report.done.begin(), report.done.end(), std::back_inserter(pending.done));
+    pending.closed.insert(pending.closed.end(), report.closed.begin(), report.closed.end());
   }
 
-  kj::Promise<void> send(ExecutorReport report) {
-    kj::Vector<kj::Promise<void>> calls;
-    for (ExecutorReport& part : rpc::cut(std::move(report))) {
-      auto request = host_.reportRequest(rpc::sizeHint(part));
-      rpc::write(part, request.initReport());
-      calls.add(request.send().ignoreResult());
-    }
-    return kj::joinPromises(calls.releaseAsArray());
+  kj::Promise<void> send(const ExecutorReport& report) {
+    auto request = host_.reportRequest(rpc::sizeHint(report));
+    rpc::write(report, request.initReport());
+    return request.send().ignoreResult();
   }
 
   kj::AsyncIoContext io_;
-  kj::Own<kj::AsyncIoStream> socket_;
-  capnp::TwoPartyVatNetwork network_;
-  capnp::RpcSystem<capnp::rpc::twoparty::VatId> rpc_;
+  rpc::Connection connection_;
   schema::ExecutorHost::Client host_;
   LazyDevices devices_;
   rpc::Wakeup wakeup_;
   ArenaMap arena_;
   std::optional<ArenaResults> results_;
   std::optional<WorkerPool> pool_;
-  rpc::Batcher<ExecutorReport> outbox_;
+  rpc::Outbox<ExecutorReport> outbox_;
 };
 
 }  // namespace

@@ -1,0 +1,290 @@
+#include "daemons/node/executors.h"
+
+#include "daemons/node/child_process.h"
+#include "daemons/program/crash_page.h"
+#include "schema/executor.capnp.h"
+#include "transport/rpc/batch_size.h"
+#include "transport/rpc/batcher.h"
+#include "transport/rpc/connection.h"
+#include "transport/rpc/executor_codec.h"
+
+#include <spdlog/spdlog.h>
+
+#include <optional>
+#include <set>
+
+namespace alnilam {
+namespace {
+
+constexpr unsigned kOrdersInFlight = 16;
+constexpr int kArenaFd = 4;
+constexpr int kCrashFd = 5;
+
+}  // namespace
+
+class Executors::Executor final : private kj::TaskSet::ErrorHandler {
+ public:
+  Executor(Executors& owner, ExecutorId id, JobNotice job)
+      : owner_(owner),
+        id_(id),
+        job_(std::move(job)),
+        outbox_([this](Orders& orders) { return send(orders); },
+                [](kj::Exception&&) {},  // its end is what counts, and that is heard of
+                kOrdersInFlight),
+        tasks_(*this) {}
+
+  void fetchAndStart() {
+    tasks_.add(owner_.programs_.get(job_.program).then([this](Result<std::string> path) {
+      if (!path) return fail(path.error().why);
+      launch(path.value());
+    }));
+  }
+
+  void order(Orders orders) {
+    Orders& pending = outbox_.open();
+    auto append = [](auto& to, auto& from) {
+      std::move(from.begin(), from.end(), std::back_inserter(to));
+    };
+    append(pending.lanes, orders.lanes);
+    append(pending.open, orders.open);
+    append(pending.close, orders.close);
+    append(pending.run, orders.run);
+    append(pending.cancel, orders.cancel);
+  }
+
+  void stop() {
+    if (over_) return;
+    if (!process_) return leave(node::ExecutorGone{id_, {}, FailureKind::exited, "stopped"});
+    stopping_ = true;
+    KJ_IF_MAYBE(executor, executor_) {
+      tasks_.add(executor->stopRequest().send().ignoreResult().catch_([](kj::Exception&&) {}));
+      tasks_.add(owner_.io_.provider->getTimer().afterDelay(kStopDeadline).then([this]() {
+        KJ_IF_MAYBE(process, process_) (*process)->kill();
+      }));
+    } else {
+      KJ_IF_MAYBE(process, process_) (*process)->kill();
+    }
+  }
+
+  // What the executor's connection serves: the node's side of the conversation.
+  class Host final : public schema::ExecutorHost::Server {
+   public:
+    explicit Host(Executor& executor) : executor_(executor) {}
+
+   protected:
+    kj::Promise<void> ready(ReadyContext context) override {
+      executor_.ready(context.getParams().getExecutor(), context.getResults().initStart());
+      return kj::READY_NOW;
+    }
+    kj::Promise<void> report(ReportContext context) override {
+      Result<ExecutorReport> report = rpc::read(context.getParams().getReport());
+      if (!report) return KJ_EXCEPTION(FAILED, "the report broke a bound", report.error().why);
+      executor_.take(std::move(report).value());
+      return kj::READY_NOW;
+    }
+    kj::Promise<void> allocate(AllocateContext context) override {
+      auto params = context.getParams();
+      auto outcome = context.getResults().initOutcome();
+      Result<Extent> place = executor_.allocate({params.getTask()}, params.getSize());
+      if (place) {
+        outcome.setOffset(place.value().offset);
+      } else {
+        rpc::write(place.error(), outcome.initRefusal());
+      }
+      return kj::READY_NOW;
+    }
+
+   private:
+    Executor& executor_;
+  };
+
+ private:
+  void launch(const std::string& path) {
+    Result<CrashPage> page = CrashPage::create();
+    if (!page) return fail(page.error().why);
+    page_.emplace(std::move(page).value());
+    ChildProcess::Spec spec;
+    spec.path = path;
+    spec.arguments = job_.arguments;
+    spec.environment = owner_.config_.environment;
+    spec.environment.push_back("ALNILAM_EXECUTOR_FD=" + std::to_string(ChildProcess::kSocketFd));
+    spec.descriptors = {{owner_.store_.arena().fd(), kArenaFd}, {page_->fd(), kCrashFd}};
+    Result<kj::Own<ChildProcess>> started = ChildProcess::start(owner_.io_, spec);
+    if (!started) return fail(started.error().why);
+    auto process = std::move(started).value();
+
+    connection_ = kj::heap<rpc::Connection>(process->takeSocket(),
+                                            owner_.io_.provider->getTimer(),
+                                            schema::ExecutorHost::Client(kj::heap<Host>(*this)));
+    tasks_.add(process->onExit().then([this](std::string how) { exited(std::move(how)); }));
+    tasks_.add(owner_.io_.provider->getTimer().afterDelay(kStartDeadline).then([this]() {
+      if (isUp_ || over_) return;
+      why_ = "the program did not reach alnilam::connect() within 30 s";
+      KJ_IF_MAYBE(running, process_) (*running)->kill();
+    }));
+    process_ = kj::mv(process);
+  }
+
+  void ready(schema::Executor::Client executor, schema::ExecutorStart::Builder start) {
+    rpc::ExecutorStart facts;
+    facts.executor = id_;
+    facts.job = job_.job;
+    facts.topology = owner_.config_.topology;
+    facts.arenaFd = kArenaFd;
+    facts.arenaBytes = owner_.store_.arena().size();
+    facts.crashFd = kCrashFd;
+    facts.nodeName = owner_.config_.nodeName;
+    rpc::write(facts, start);
+    executor_ = kj::mv(executor);
+    isUp_ = true;
+    owner_.feed_(node::ExecutorUp{id_});
+  }
+
+  Result<Extent> allocate(TaskId task, Bytes size) {
+    if (task.job() != job_.job) {
+      return Refusal{RefusalCode::unknown, "task " + show(task) + " is not this executor's"};
+    }
+    ObjectStore& table = owner_.store_.table();
+    if (rooms_.erase(task) > 0) static_cast<void>(table.abort(task));
+    Result<Extent> place = table.create(task, size);
+    if (place) rooms_.insert(task);
+    return place;
+  }
+
+  void take(ExecutorReport report) {
+    for (TaskDone& done : report.done) {
+      bool hadRoom = rooms_.erase(done.id) > 0;
+      if (done.how == TaskDone::How::stored) {
+        settleStored(done, hadRoom);
+      } else if (hadRoom) {
+        static_cast<void>(owner_.store_.table().abort(done.id));
+      }
+    }
+    owner_.feed_(node::FromExecutor{id_, std::move(report)});
+  }
+
+  void settleStored(TaskDone& done, bool hadRoom) {
+    if (hadRoom) {
+      Result<Extent> place = owner_.store_.seal(done.id);
+      if (place) {
+        done.size = place.value().size;
+        return;
+      }
+    }
+    Failure failure;
+    failure.kind = FailureKind::storeFull;
+    failure.task = done.id;
+    failure.node = owner_.config_.nodeName;
+    failure.attempt = done.attempt;
+    failure.message = "the executor reported a stored result that it had no room for";
+    done.how = TaskDone::How::failed;
+    done.failure = std::make_shared<const Failure>(std::move(failure));
+  }
+
+  kj::Promise<void> send(const Orders& orders) {
+    KJ_IF_MAYBE(executor, executor_) {
+      auto request = executor->ordersRequest(rpc::sizeHint(orders));
+      rpc::write(orders, [this](ObjectId object) { return placeOf(object); }, request.initOrders());
+      return request.send().ignoreResult();
+    }
+    return kj::READY_NOW;  // it is gone, and the brain will hear of it
+  }
+
+  rpc::Place placeOf(ObjectId object) {
+    std::optional<Extent> place = owner_.store_.table().find(object);
+    ALNILAM_ASSERT(place);  // the brain pins what it sends
+    return {place->offset, place->size};
+  }
+
+  void exited(std::string how) {
+    if (over_) return;
+    if (!isUp_ && !stopping_) {
+      // What the loader said arrives on stderr before that is closed.
+      KJ_IF_MAYBE(process, process_) {
+        tasks_.add((*process)->onStderrEnd().then([this, how]() { failToStart(how); }));
+      }
+      return;
+    }
+    node::ExecutorGone gone{id_, page_->culprit(), page_->how(), how};
+    if (!stopping_) spdlog::warn("executor {} of job {} ended: {}", id_.value, job_.job.value, how);
+    leave(std::move(gone));
+  }
+
+  void failToStart(const std::string& how) {
+    std::string tail;
+    KJ_IF_MAYBE(process, process_) tail = (*process)->stderrTail();
+    while (!tail.empty() && tail.back() == '\n') tail.pop_back();
+    if (why_.empty()) {
+      why_ = tail.empty() ? "the program ended (" + how + ") before alnilam::connect()"
+                          : "the program could not start (" + how + "): " + tail;
+    }
+    fail(why_);
+  }
+
+  void fail(std::string why) { leave(node::ExecutorFailed{id_, std::move(why)}); }
+
+  // Tells the brain how it ended and gives back what it had.
+  void leave(node::Input end) {
+    if (std::exchange(over_, true)) return;
+    for (TaskId task : rooms_) static_cast<void>(owner_.store_.table().abort(task));
+    rooms_.clear();
+    owner_.feed_(std::move(end));
+    owner_.bury(id_);
+  }
+
+  void taskFailed(kj::Exception&& e) override {
+    spdlog::error("executor {}: {}", id_.value, e.getDescription().cStr());
+    KJ_IF_MAYBE(process, process_) (*process)->kill();
+  }
+
+  Executors& owner_;
+  ExecutorId id_;
+  JobNotice job_;
+  bool isUp_ = false, stopping_ = false, over_ = false;
+  std::string why_;
+  std::optional<CrashPage> page_;
+  std::set<TaskId> rooms_;  // allocated, not yet reported
+  kj::Maybe<kj::Own<ChildProcess>> process_;
+  kj::Maybe<kj::Own<rpc::Connection>> connection_;
+  kj::Maybe<schema::Executor::Client> executor_;
+  rpc::Outbox<Orders> outbox_;
+  kj::TaskSet tasks_;  // last
+};
+
+Executors::Executors(kj::AsyncIoContext& io, Config config, NodePrograms& programs, Store& store,
+                     kj::Function<void(node::Input)> feed)
+    : io_(io),
+      config_(std::move(config)),
+      programs_(programs),
+      store_(store),
+      feed_(kj::mv(feed)),
+      burials_(*this) {}
+
+Executors::~Executors() noexcept(false) = default;
+
+void Executors::bury(ExecutorId executor) {
+  burials_.add(kj::evalLast([this, executor]() { executors_.erase(executor); }));
+}
+
+void Executors::taskFailed(kj::Exception&& e) {
+  spdlog::error("executors: {}", e.getDescription().cStr());
+}
+
+void Executors::start(ExecutorId executor, const JobNotice& job) {
+  auto made = kj::heap<Executor>(*this, executor, job);
+  Executor& started = *made;
+  executors_[executor] = kj::mv(made);
+  started.fetchAndStart();
+}
+
+void Executors::order(ExecutorId executor, Orders orders) {
+  auto it = executors_.find(executor);
+  if (it != executors_.end()) it->second->order(std::move(orders));
+}
+
+void Executors::stop(ExecutorId executor) {
+  auto it = executors_.find(executor);
+  if (it != executors_.end()) it->second->stop();
+}
+
+}  // namespace alnilam

@@ -1,0 +1,73 @@
+#include "daemons/program/connect.h"
+
+#include "core/engine/local_cluster.h"
+#include "daemons/program/cluster_link.h"
+#include "daemons/program/executor.h"
+#include "daemons/program/settings.h"
+#include "gpu/device/device_host.h"
+#include "gpu/discovery/discover.h"
+
+#include <filesystem>
+#include <memory>
+#include <unistd.h>
+
+namespace alnilam {
+namespace {
+
+std::unique_ptr<gpu::GpuHost> openGpus(const Settings& settings) {
+  auto gpus = gpu::openGpus({.emulate = settings.emulateGpus,
+                             .visible = settings.visibleDevices,
+                             .emulatorPath = settings.emulator});
+  if (!gpus) throwRefusal(gpus.error());
+  return std::move(gpus).value();
+}
+
+// The embedded engine with the devices it runs on, in the order in which they must be made.
+struct Embedded {
+  explicit Embedded(const Settings& settings)
+      : gpus(openGpus(settings)), engine(configure(settings, *gpus)) {}
+
+  static LocalCluster::Config configure(const Settings& settings, gpu::GpuHost& gpus) {
+    gpu::Source source = gpu::Source::named(settings.topology);
+    Result<Topology> topology = gpu::discover(source, gpus.offered());
+    if (!topology) throwRefusal(topology.error());
+    return {.topology = std::move(topology).value(),
+            .devices = &gpus,
+            .bindThreads = source.kind == gpu::Source::Kind::live};
+  }
+
+  std::unique_ptr<gpu::GpuHost> gpus;
+  LocalCluster engine;
+};
+
+Cluster embedded(const Settings& settings) {
+  auto wiring = std::make_shared<Embedded>(settings);
+  Backend& backend = wiring->engine.backend();
+  // Owned by the Cluster's copies and by its Refs.
+  return Cluster(std::shared_ptr<Backend>(std::move(wiring), &backend));
+}
+
+}  // namespace
+
+Cluster connect(int argc, char** argv) {
+  Settings settings = Settings::from(environ);
+  if (settings.executorFd) {
+    serveTasks(*settings.executorFd, [settings]() -> std::unique_ptr<DeviceHost> {
+      return openGpus(settings);
+    });
+  }
+  if (settings.head.empty()) return embedded(settings);
+
+  ClusterLink::Options options;
+  options.head = settings.head;
+  options.secretFile = settings.secretFile;
+  options.program = "/proc/self/exe";
+  options.name = argc > 0 ? std::filesystem::path(argv[0]).filename().string() : "program";
+  for (int i = 1; i < argc; ++i) options.arguments.emplace_back(argv[i]);
+  Result<std::shared_ptr<ClusterLink>> link = ClusterLink::connect(std::move(options));
+  if (!link) throwRefusal(link.error());
+  Backend& backend = link.value()->backend();
+  return Cluster(std::shared_ptr<Backend>(std::move(link).value(), &backend));
+}
+
+}  // namespace alnilam
