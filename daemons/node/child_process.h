@@ -39,7 +39,9 @@ class ChildProcess {
   ~ChildProcess() noexcept(false);
   KJ_DISALLOW_COPY(ChildProcess);
 
-  // Our end; once.
+  kj::AsyncIoStream& socket() { return *socket_; }
+  pid_t pid() const { return group_; }  // 0 once it has gone
+  // Our end, for who owns its connection; once, and then no socket().
   kj::Own<kj::AsyncIoStream> takeSocket() { return kj::mv(socket_); }
 
   // "exit status 3", "SIGSEGV": resolves when it has gone.  Call once.
