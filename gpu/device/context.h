@@ -1,0 +1,173 @@
+#pragma once
+// What a GPU task is given: its device, its stream, memory up to its bound.
+//
+//   gpu::Array<float> scale(gpu::Context& gpu, gpu::View<const float> in, float factor) {
+//     auto out = gpu.allocate<float>(in.size());
+//     gpu.launch(kScale, {gpu::blocksFor(in.size(), 256)}, {256}, 0, in, out, in.size(), factor);
+//     return out;
+//   }
+//
+// Everything is enqueued on the task's stream and runs in its order; the function returns without
+// waiting, and the runtime waits for the stream.  stream() is a cudaStream_t (the two are one type)
+// of the device's primary context, so kernels launched by <<<>>>, cuBLAS and Thrust work on it if
+// the device is real.  An emulated one runs PTX that is launched here, and says "[emulated]" in its
+// name.
+//
+// A task that was granted several devices gets all of them: on(0) is this context, on(1) the next.
+//
+// Threading: belongs to the thread that runs the task.
+// Lifetime: of one task; see array.h.
+// Errors: OutOfDeviceMemory beyond the task's bound or the device's memory, DeviceError for
+//   everything that the driver refuses, both with device and call.  An error of a kernel shows at a
+//   later call or when the task ends; uncaught, it fails the task either way.
+
+#include "gpu/device/array.h"
+#include "gpu/device/kernel.h"
+#include "gpu/driver/abi.h"
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+namespace alnilam::gpu {
+
+class Device;
+class Lease;
+
+class Context {
+ public:
+  ~Context();
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  int device() const;              // the node's number for it: an index into its list of GPUs
+  const std::string& name() const;  // "NVIDIA H100", or "... [emulated]"
+  bool emulated() const;
+  CUstream_st* stream() const;
+
+  std::size_t deviceCount() const;  // how many this task has
+  Context& on(std::size_t i);       // the i-th of them, i < deviceCount()
+
+  Bytes memoryBound() const;  // what this task may allocate here; 0: as much as the device has
+  Bytes memoryUsed() const;   // what its arrays and inputs take now
+
+  // `n` elements, not initialised.
+  template <Plain T>
+  Array<T> allocate(std::size_t n) {
+    return {allocateBytes(sizeof(T), n), n};
+  }
+
+  // The elements are read before this returns; the copy to the device is enqueued.
+  template <Plain T>
+  Array<T> copyToDevice(std::span<const T> elements) {
+    Array<T> array = allocate<T>(elements.size());
+    copyIn(addressOf(array.data()), elements.data(), elements.size_bytes());
+    return array;
+  }
+  template <typename Range>
+    requires requires(const Range& range) { std::span(range); }
+  auto copyToDevice(const Range& range) {
+    auto all = std::span(range);
+    return copyToDevice(std::span<const typename decltype(all)::value_type>(all));
+  }
+
+  // Overwrites the beginning of `to`, likewise.
+  template <Plain T>
+  void copyToDevice(std::type_identity_t<std::span<const T>> elements, Array<T>& to) {
+    checkFits(elements.size(), to.size());
+    copyIn(addressOf(to.data()), elements.data(), elements.size_bytes());
+  }
+
+  // `to` has the elements after the next synchronize(), and must live until then.
+  template <typename T>
+  void copyToHost(View<T> from, std::type_identity_t<std::span<std::remove_const_t<T>>> to) {
+    checkFits(from.size(), to.size());
+    copyOut(to.data(), addressOf(from.data()), from.size() * sizeof(T));
+  }
+  template <Plain T>
+  void copyToHost(const Array<T>& from, std::type_identity_t<std::span<T>> to) {
+    copyToHost(from.view(), to);
+  }
+
+  // A copy on this device of what lies there or on another device of this task, made after
+  // everything that the other one has been given so far.
+  template <typename T>
+  Array<std::remove_const_t<T>> copyHere(View<T> from, Context& of) {
+    auto array = allocate<std::remove_const_t<T>>(from.size());
+    copyAcross(addressOf(array.data()), addressOf(from.data()), from.size() * sizeof(T), of);
+    return array;
+  }
+
+  // Sets every byte.
+  template <Plain T>
+  void fill(Array<T>& array, std::uint8_t byte) {
+    fillBytes(addressOf(array.data()), byte, array.bytes());
+  }
+
+  // Shared memory is in bytes a block, beyond what the kernel declares itself.
+  template <typename... Parameters, typename... Arguments>
+  void launch(const Kernel<void(Parameters...)>& kernel, Dim grid, Dim block,
+              unsigned sharedBytes, const Arguments&... arguments) {
+    static_assert(sizeof...(Parameters) == sizeof...(Arguments),
+                  "alnilam: this is not as many arguments as the kernel's signature has");
+    launchWith(kernel.ptx(), kernel.entry(), grid, block, sharedBytes,
+               detail::Pass<Parameters>::from(arguments)...);
+  }
+
+  // Waits for everything enqueued so far; then copies to the host are complete.
+  void synchronize();
+
+  // Makes the device current for the user's own CUDA calls on this thread.  Only needed to go back
+  // and forth between the devices of a task.
+  void makeCurrent();
+
+  // For task_codecs.h.  Both enqueue a copy of host bytes that stay until the task has ended.
+  // takeInput answers with the copy's address, which is good for the task's life.
+  std::uintptr_t takeInput(std::span<const std::byte> bytes);
+  template <Plain T>
+  void giveResult(const Array<T>& array, std::span<std::byte> to) {
+    copyResult(addressOf(array.data()), to, array.owner());
+  }
+
+ private:
+  friend struct ReleaseBlock;
+  friend class SlotContexts;
+  struct State;
+
+  // `first` is the task's first context; null for itself.
+  Context(Device& device, Bytes bound, Context* first);
+
+  void begin();                    // throws DeviceError
+  std::exception_ptr finish();     // waits, frees everything; what went wrong, if anything
+
+  template <typename T>
+  static std::uint64_t addressOf(T* pointer) {
+    return reinterpret_cast<std::uintptr_t>(pointer);
+  }
+  template <typename... Parameters>
+  void launchWith(std::string_view ptx, const char* entry, Dim grid, Dim block, unsigned shared,
+                  Parameters... parameters) {
+    void* places[sizeof...(Parameters) + 1] = {const_cast<void*>(
+        static_cast<const void*>(&parameters))..., nullptr};
+    launchPtx(ptx, entry, grid, block, shared, places);
+  }
+
+  OwnedBlock allocateBytes(std::size_t elementSize, std::size_t n);
+  void release(DeviceBlock& block);
+  void copyIn(std::uint64_t to, const void* from, std::size_t bytes);
+  void copyOut(void* to, std::uint64_t from, std::size_t bytes);
+  void copyAcross(std::uint64_t to, std::uint64_t from, std::size_t bytes, Context& of);
+  void copyResult(std::uint64_t from, std::span<std::byte> to, Context* owner);
+  void fillBytes(std::uint64_t to, std::uint8_t byte, std::size_t bytes);
+  void launchPtx(std::string_view ptx, const char* entry, Dim grid, Dim block, unsigned shared,
+                 void** parameters);
+  static void checkFits(std::size_t elements, std::size_t room);
+
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace alnilam::gpu

@@ -1,0 +1,105 @@
+#include "gpu/device/device_host.h"
+
+#include "core/api/errors.h"
+#include "gpu/device/context.h"
+#include "gpu/device/device.h"
+
+#include <algorithm>
+
+namespace alnilam::gpu {
+
+// One slot's contexts, one a device, in the order of the grant.
+class SlotContexts final : public SlotDevices {
+ public:
+  void add(Device& device, Bytes bound) {
+    Context* first = contexts_.empty() ? nullptr : contexts_.front().get();
+    contexts_.push_back(std::unique_ptr<Context>(new Context(device, bound, first)));
+  }
+
+  Context& begin() override {
+    // In the order of the devices, whatever that of the grant: two tasks that wait for two devices
+    // to be rebuilt must not wait for each other.
+    std::vector<Context*> order;
+    for (auto& context : contexts_) order.push_back(context.get());
+    std::sort(order.begin(), order.end(),
+              [](const Context* a, const Context* b) { return a->device() < b->device(); });
+    try {
+      for (Context* context : order) context->begin();
+      contexts_.front()->makeCurrent();
+    } catch (...) {
+      for (Context* context : order) static_cast<void>(context->finish());
+      throw;
+    }
+    return *contexts_.front();
+  }
+
+  void finish() override {
+    std::exception_ptr first;
+    for (auto& context : contexts_) {
+      std::exception_ptr wrong = context->finish();
+      if (!first) first = wrong;
+    }
+    if (first) std::rethrow_exception(first);
+  }
+
+ private:
+  std::vector<std::unique_ptr<Context>> contexts_;
+};
+
+GpuHost::GpuHost(std::unique_ptr<Loaded> loaded, std::vector<OfferedGpu> offered, std::string why)
+    : loaded_(std::move(loaded)), offered_(std::move(offered)), why_(std::move(why)) {
+  for (const OfferedGpu& gpu : offered_) {
+    devices_.push_back(std::make_unique<Device>(loaded_->driver, gpu.ordinal,
+                                                static_cast<std::uint32_t>(devices_.size()),
+                                                gpu.gpu));
+  }
+}
+
+GpuHost::~GpuHost() = default;
+
+std::unique_ptr<SlotDevices> GpuHost::open(const SlotGrant& grant) {
+  auto slot = std::make_unique<SlotContexts>();
+  for (const DeviceGrant& device : grant.devices) {
+    if (device.gpu >= devices_.size()) {
+      throw DeviceError("GPU " + std::to_string(device.gpu) + " is not there: this process has " +
+                        std::to_string(devices_.size()) +
+                        (why_.empty() ? std::string() : " (" + why_ + ")"));
+    }
+    slot->add(*devices_[device.gpu], device.memory);
+  }
+  if (grant.devices.empty()) throw DeviceError("a slot without devices has no context to open");
+  return slot;
+}
+
+namespace {
+
+Result<Loaded> load(const OpenOptions& options) {
+  if (options.emulate.empty()) return loadDriver();
+  auto library = findEmulator(options.emulatorPath);
+  if (!library) return library.error();
+  return loadEmulator(library.value(), options.emulate);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<GpuHost>> openGpus(const OpenOptions& options) {
+  auto loaded = load(options);
+  if (!loaded) {
+    bool simplyNone = options.emulate.empty() && loaded.error().code == RefusalCode::unavailable;
+    if (!simplyNone) return loaded.error();
+    return std::make_unique<GpuHost>(nullptr, std::vector<OfferedGpu>(), loaded.error().why);
+  }
+  auto driver = std::make_unique<Loaded>(std::move(loaded).value());
+  std::optional<std::string_view> visible;
+  if (options.visible) visible = *options.visible;
+  auto offered = offer(*driver, visible);
+  if (!offered) return offered.error();
+  std::string why;
+  if (offered.value().empty()) {
+    why = "the " + driver->title() + " has no device";
+    if (options.visible) why += " that CUDA_VISIBLE_DEVICES=" + *options.visible + " names";
+  }
+  return std::make_unique<GpuHost>(std::move(driver), std::move(offered).value(), std::move(why));
+}
+
+}  // namespace alnilam::gpu

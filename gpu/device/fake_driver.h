@@ -1,0 +1,45 @@
+#pragma once
+// A driver for tests of the device layer: as late as a driver may be, and failing on demand.
+//
+// Nothing that is enqueued happens before somebody waits for its stream, so a buffer that is given
+// up too early is a buffer that a sanitizer sees.  Device memory is host memory, at its address.
+// Kernels are functions of the test, by name.  What runs kernels for real is the emulator.
+//
+// There is one world a process, because a driver's functions carry no state of their own.
+//
+// Threading: functions may be called from any thread, one at a time each.
+
+#include "gpu/driver/loader.h"
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <string>
+
+namespace alnilam::gpu::fake {
+
+struct World {
+  int devices = 1;
+  std::size_t memory = 1 << 20;  // bytes a device
+  bool pools = true;
+  // Reads the parameters at the launch, and answers with what runs when the stream gets there; what
+  // that returns is sticky if severityOf says so.
+  std::map<std::string, std::function<std::function<CUresult()>(void** parameters)>> kernels = {};
+  // By the Driver's member: answered once, instead of doing anything.
+  std::map<std::string, CUresult> nextCall = {};
+
+  // What came of it.
+  int contexts = 0;  // made so far, over all devices
+  int liveContexts = 0;
+  int liveStreams = 0;
+  int livePinned = 0;
+  int modules = 0;  // loaded so far
+  std::size_t used = 0;  // bytes of device memory, over all devices
+};
+
+// The world, and the driver that acts in it.  reset() begins a new one.
+World& world();
+void reset(World next);
+const Driver& driver();
+
+}  // namespace alnilam::gpu::fake

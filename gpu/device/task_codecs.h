@@ -1,0 +1,50 @@
+#pragma once
+// How a task function's device types meet the bytes of its arguments and result.
+//
+// A gpu::View<const T> parameter is an input's elements, copied to the device on the task's stream
+// before the function's own work; the copy counts against the task's bound and ends with the task.
+// A gpu::Array<T> result is copied home behind the function's work, straight to where the result
+// lies (a message, or the node's store), in the layout of core/api/array_layout.h.  So the other
+// side may take it as std::vector<T>, View<const T> or gpu::View<const T>.
+//
+// Whoever runs the task waits for the stream (SlotDevices::finish) before the bytes are used.
+//
+// Threading: on the task's thread.
+// Errors: BadArgumentsError for bytes that are no array of T; OutOfDeviceMemory; DeviceError.
+
+#include "core/api/array_layout.h"
+#include "core/api/errors.h"
+#include "core/api/task.h"
+#include "gpu/device/context.h"
+
+#include <cstddef>
+#include <span>
+
+namespace alnilam {
+
+template <typename T>
+struct ArgumentCodec<gpu::View<T>> {
+  static_assert(std::is_const_v<T>, "alnilam: objects never change: take gpu::View<const T>");
+
+  static gpu::View<T> take(std::span<const std::byte> object, TaskCall& call) {
+    if (!call.gpu) throw DeviceError("a gpu::View parameter needs a gpu::Context& before it");
+    using Element = std::remove_const_t<T>;
+    ArrayPart part = readArray(object, sizeof(Element));
+    return {reinterpret_cast<const Element*>(call.gpu->takeInput(
+                object.subspan(part.offset, part.count * sizeof(Element)))),
+            part.count};
+  }
+};
+
+template <typename T>
+struct ResultCodec<gpu::Array<T>> {
+  static void give(gpu::Array<T>&& result, TaskCall& call) {
+    if (!call.gpu) throw DeviceError("a gpu::Array result needs a gpu::Context& parameter");
+    ArrayLayout layout = arrayLayout(sizeof(T), result.size());
+    std::span<std::byte> room = call.result->room(layout.total);
+    writeArrayHeader(room, sizeof(T), result.size());
+    call.gpu->giveResult(result, room.subspan(layout.offset));
+  }
+};
+
+}  // namespace alnilam
