@@ -32,6 +32,20 @@ ALNILAM_TASK(half);
 std::string greet(const std::string& name) { return "hello " + name; }
 ALNILAM_TASK(greet);
 
+std::string join(const std::string& a, const std::string& b) { return a + b; }
+ALNILAM_TASK(join);
+
+std::string show(const std::vector<int>& values) {
+  std::string text;
+  for (int value : values) text += (text.empty() ? "[" : " ") + std::to_string(value);
+  return text + "]";
+}
+std::string list(int a, const std::vector<int>& b, std::string c, const int& d,
+                 std::vector<int> e) {
+  return std::to_string(a) + " " + show(b) + " " + c + " " + std::to_string(d) + " " + show(e);
+}
+ALNILAM_TASK(list);
+
 std::vector<float> ramp(int n) {
   std::vector<float> values(static_cast<std::size_t>(n));
   std::iota(values.begin(), values.end(), 0.f);
@@ -182,12 +196,24 @@ TEST_F(ClusterTest, LargeArgumentsArePutFirst) {
   EXPECT_EQ(backend->objects().size(), 1u);
 }
 
-TEST_F(ClusterTest, ManyArgumentsStayBelowTheInlineLimitTogether) {
+TEST_F(ClusterTest, ArgumentsStayBelowTheInlineLimitTogether) {
+  // Arrange
   std::string big(40'000, 'a');
-  backend->hold(true);
-  auto ref = cluster.submit(greet, big);
+  // Act
+  Ref<std::string> both = cluster.submit(join, big, big);
+  // Assert: the first travels inline, the second did not fit any more
+  EXPECT_EQ(cluster.get(both).size(), 80'000u);
+  EXPECT_EQ(backend->submitted()[0].inputs.size(), 1u);
   EXPECT_GT(backend->submitted()[0].arguments.size(), 40'000u);
-  EXPECT_TRUE(backend->submitted()[0].inputs.empty());
+  EXPECT_LT(backend->submitted()[0].arguments.size(), kInlineLimit);
+}
+
+TEST_F(ClusterTest, RefsValuesAndRunsMixInOneCall) {
+  Ref<int> one = cluster.submit(add, 0, 1);
+  std::vector runs{cluster.submit(add, 1, 1), cluster.submit(add, 1, 2)};
+  Ref<int> four = cluster.submit(add, 2, 2);
+  std::string all = cluster.get(cluster.submit(list, one, runs, "text", four, runs));
+  EXPECT_EQ(all, "1 [2 3] text 4 [2 3]");
 }
 
 TEST_F(ClusterTest, TheLastRefReleasesItsObject) {
@@ -218,7 +244,7 @@ TEST_F(ClusterTest, OneClassServesEqualSubmissions) {
   for (int i = 0; i < 10; ++i) cluster.submit({.cpus = 2, .memory = 1_GiB}, add, i, i);
   EXPECT_EQ(backend->classLookups(), 2);
   ASSERT_EQ(backend->classes().size(), 2u);
-  EXPECT_EQ(show(backend->classes()[0].needs), "cpu=1");
+  EXPECT_EQ(alnilam::show(backend->classes()[0].needs), "cpu=1");
   EXPECT_EQ(backend->classes()[1].needs.memory, 1_GiB);
 }
 

@@ -26,6 +26,7 @@ void registerTask(TaskFunction function);
 // Null if there is none.
 const TaskFunction* findTask(std::string_view name);
 const TaskFunction* findTask(const void* address);
+inline const TaskFunction* findTask(const char* name) { return findTask(std::string_view(name)); }
 
 std::vector<std::string> registeredTasks();  // sorted
 

@@ -1,5 +1,5 @@
-// Goal: find bytes that make decode crash, read outside, take absurd memory, or answer with anything
-// but a value or BadArgumentsError; and values that do not survive encoding.
+// Goal: find bytes that make decode crash, read outside, take absurd memory, or answer with
+// anything but a value or BadArgumentsError; and values that do not survive encoding.
 // Method: random values of many types are encoded and decoded (must be equal), then their bytes are
 // damaged and decoded again.  A value that damaged bytes decode to must survive in its turn.
 // A failure prints its seed:  ALNILAM_SEED=123 ./encode_fuzz_test  runs it again.
@@ -166,7 +166,8 @@ void damage(Prng& prng, std::vector<std::byte>& bytes) {
       case 2: bytes.resize(at); break;
       case 3: bytes.insert(bytes.end(), below(prng, 70), static_cast<std::byte>(prng())); break;
       case 4:
-        for (std::size_t i = at; i < std::min(at + 9, bytes.size()); ++i) bytes[i] = std::byte{0xff};
+        std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(at),
+                    std::min<std::size_t>(9, bytes.size() - at), std::byte{0xff});
         break;
       case 5: {
         std::size_t from = below(prng, bytes.size());
