@@ -1,5 +1,6 @@
 // What it costs to write and to read {int, string, vector<float> of 4 MiB, map}, against one memcpy
-// of the same number of bytes between two warm buffers in the same run.  Then small values, against a memcpy of theirs.
+// of the same number of bytes between two warm buffers in the same run.  Then small values, against
+// a memcpy of theirs.
 //
 // Each figure is the least of many rounds: other work on the machine only ever adds.
 
