@@ -55,6 +55,18 @@ TEST(NodeBrainCrash, SuspectsOfSeveralLanesTakeTurns) {
   EXPECT_EQ(desk.closed({3}, 2), "to 2: lane 1 g; open #4 lane 1 cores 0; run 1.2");
 }
 
+TEST(NodeBrainCrash, InnocentsQueuedBehindASuspectDoNotKeepItsSlot) {
+  Desk desk = running(2, {1});
+  desk.assign({2}, 1);
+  desk.say(gone(1));
+  desk.assign({3, 4});
+  EXPECT_EQ(desk.up(2), "to 2: lane 0 f; open #3 lane 0 cores 0; run 1.1");
+  EXPECT_EQ(desk.done({1}, 1s, 2), "to 2: close #3 | head: 1.1 held");
+  EXPECT_EQ(desk.closed({3}, 2), "to 2: lane 1 g; open #4 lane 1 cores 0; run 1.2");
+  EXPECT_EQ(desk.done({2}, 1s, 2),
+            "to 2: open #5 lane 0 cores 1; close #4; run 1.3; run 1.4 | head: 1.2 held");
+}
+
 TEST(NodeBrainCrash, ACancelledTaskIsNotRunAgain) {
   Desk desk = running(1, {1, 2});
   NodeOrders orders;

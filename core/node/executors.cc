@@ -48,10 +48,12 @@ void NodeBrain::State::learn(ClassNotice&& notice) {
 void NodeBrain::State::ended(JobId id) {
   Job* job = jobOf(id);
   if (!job) return;
+  for (Object& object : objects) {  // none is dropped while a thread of the job may still read it
+    if (object.id && object.id.job() == id) object.unwanted = false;
+  }
   for (std::uint32_t index = 0; index < tasks.size(); ++index) {
     if (tasks[index].lane && tasks[index].lane->job == job) forget(index);
   }
-  dropObjectsOf(id);
   std::erase_if(active, [&](const Lane* lane) { return lane->job == job; });
   for (auto& [slotId, slot] : slots) {
     if (!slot.lane || slot.lane->job != job) continue;
@@ -60,7 +62,10 @@ void NodeBrain::State::ended(JobId id) {
   }
   if (job->executor) {
     executors.at(job->executor) = {};
+    executors.at(job->executor).ended = id;
     owed.push_back(StopExecutor{job->executor});
+  } else {
+    dropObjectsOf(id);
   }
   lastJob = nullptr;
   std::erase_if(jobs, [&](const auto& other) { return other.get() == job; });
@@ -166,6 +171,7 @@ void NodeBrain::State::requeueSent(Lane& lane) {
 void NodeBrain::State::retire(ExecutorId id) {
   auto at = executors.find(id);
   if (Job* job = at->second.job) job->executor = {};
+  else dropObjectsOf(at->second.ended);
   executors.erase(at);
   for (auto slot = slots.begin(); slot != slots.end();) {
     auto here = slot++;

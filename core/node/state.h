@@ -101,6 +101,7 @@ struct Slot {
 
 struct Executor {
   Job* job = nullptr;  // null: its job ended, it was told to stop
+  JobId ended;         // that job; its objects go when its threads are gone
   bool up = false;
   Orders orders;       // owed since the last settle
 };

@@ -201,7 +201,10 @@ void NodeBrain::State::forget(std::uint32_t index) {
     --job.sent;
     --sentTasks;
   }
-  if (task.suspect && --job.suspects == 0) planDue = true;
+  if (task.suspect) {
+    --job.suspects;
+    planDue = true;  // it is the turn of another lane's, or of everybody
+  }
   --job.tasks;
   taskIndex.erase(task.id);
   for (const RunInput& input : task.inputs) {
