@@ -57,7 +57,7 @@ void Tables::close(JobId id) {
     return;
   }
   for (Node& node : nodes) {
-    if (!node.alive || node.jobsTold.erase(id) == 0) continue;
+    if (!node.alive) continue;
     auto from = node.lanes.lower_bound(laneKey(id, 0));
     auto to = from;
     for (; to != node.lanes.end() && to->first >> 32 == id.value; ++to) {
@@ -72,6 +72,7 @@ void Tables::close(JobId id) {
     node.memoKey = ~std::uint64_t{0};
     node.freed = true;
     noteChange(node);
+    if (node.jobsTold.erase(id) == 0) continue;  // it was only looked at for this job's tasks
     node.orders.ended.push_back(id);
     owe(node);
   }

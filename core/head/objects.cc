@@ -81,6 +81,7 @@ void Tables::settle(Job& job) {
         if (item->lineageUses == 0) forget(job, index);
         break;
       case Stage::failed:
+        if (item->lineageUses > 0) break;  // whoever is made again from it must find why not
         dropFailure(item->slot);
         forget(job, index);
         break;
