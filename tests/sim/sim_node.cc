@@ -1,0 +1,346 @@
+#include "tests/sim/sim_node.h"
+
+#include "core/node/desk.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace alnilam::sim {
+namespace {
+
+using namespace std::chrono_literals;
+
+Blob blobOf(std::uint64_t value) {
+  std::byte bytes[sizeof value];
+  std::memcpy(bytes, &value, sizeof value);
+  return Blob::copyOf(bytes);
+}
+
+std::uint64_t valueOf(const Blob& blob) {
+  std::uint64_t value = 0;
+  if (blob.size() == sizeof value) std::memcpy(&value, blob.bytes().data(), sizeof value);
+  return value;
+}
+
+}  // namespace
+
+SimNode::SimNode(Surroundings& world, std::string name, Topology topology)
+    : world_(world), name_(std::move(name)), topology_(std::move(topology)) {}
+
+void SimNode::start() {
+  node::NodeBrain::Config config;
+  config.name = name_;
+  config.topology = topology_;
+  config.total = topology_.total();
+  brain_.emplace(std::move(config));
+}
+
+void SimNode::crash() {
+  ++life_;
+  brain_.reset();
+  executors_.clear();
+  store_.clear();
+  settling_ = false;
+  wakesAt_.reset();
+}
+
+void SimNode::later(Link* link, Duration low, Duration high, std::function<void()> what) {
+  auto guarded = [this, life = life_, what = std::move(what)] {
+    if (life == life_) what();
+  };
+  Duration delay = world_.luck().between(low, high);
+  if (link) link->carry(world_.time(), delay, std::move(guarded));
+  else world_.time().after(delay, std::move(guarded));
+}
+
+SimNode::Executor* SimNode::find(ExecutorId id) {
+  auto at = executors_.find(id);
+  return at == executors_.end() ? nullptr : &at->second;
+}
+
+// ---- The brain's driver.
+
+void SimNode::feed(node::Input input) {
+  brain_->step(world_.time().now(), std::move(input));
+  settleSoon();
+}
+
+void SimNode::settleSoon() {
+  if (std::exchange(settling_, true)) return;
+  later(nullptr, 0us, 20us, [this] { settle(); });
+}
+
+void SimNode::settle() {
+  settling_ = false;
+  std::vector<node::Output> outputs;
+  Instant now = world_.time().now();
+  brain_->settle(now, outputs);
+  for (node::Output& output : outputs) {
+    world_.trace(name_ + " " + node::show(output));
+    perform(output);
+  }
+  if (brain_->deadline() && *brain_->deadline() <= now) {
+    world_.violation(name_ + ": settling left something overdue");
+  }
+  wakeAtDeadline();
+}
+
+void SimNode::wakeAtDeadline() {
+  auto due = brain_->deadline();
+  if (!due || (wakesAt_ && *wakesAt_ <= *due)) return;
+  wakesAt_ = due;
+  world_.time().at(*due, [this, life = life_] {
+    if (life != life_) return;
+    wakesAt_.reset();
+    feed(node::Tick{});
+  });
+}
+
+void SimNode::perform(node::Output& output) {
+  if (auto* start = std::get_if<node::StartExecutor>(&output)) {
+    executors_[start->executor].job = start->job.job;
+    later(&executors_[start->executor].out, 1ms, 30ms, [this, id = start->executor] {
+      if (find(id)) feed(node::ExecutorUp{id});
+    });
+  } else if (auto* stop = std::get_if<node::StopExecutor>(&output)) {
+    later(nullptr, 100us, 5ms, [this, id = stop->executor] {
+      if (find(id)) end(id, {}, FailureKind::exited);
+    });
+  } else if (auto* to = std::get_if<node::ToExecutor>(&output)) {
+    Executor* executor = find(to->executor);
+    if (!executor) return;  // it died, and the brain has not heard of it yet
+    auto orders = std::make_shared<Orders>(std::move(to->orders));  // copied with the closure
+    later(&executor->in, 5us, 60us, [this, id = to->executor, orders] {
+      if (find(id)) obey(id, std::move(*orders));
+    });
+  } else if (auto* wanted = std::get_if<node::Pull>(&output)) {
+    pull(*wanted);
+  } else if (auto* drop = std::get_if<node::Drop>(&output)) {
+    if (store_.erase(drop->object) == 0) {
+      world_.violation(name_ + " drops " + show(drop->object) + ", which it does not hold");
+    }
+  } else {
+    world_.toHead(name_, std::move(std::get<node::ToHead>(output).report));
+  }
+}
+
+void SimNode::putLocally(ObjectId object, std::uint64_t value) {
+  store_[object] = value;
+  feed(node::LocalPut{object, kStoredSize});
+}
+
+void SimNode::pull(const node::Pull& wanted) {
+  later(nullptr, 50us, 20ms, [this, wanted] {
+    bool found = std::any_of(wanted.holders.begin(), wanted.holders.end(), [&](NodeId holder) {
+      return world_.holds(holder, wanted.object);
+    });
+    if (!found) {
+      world_.pullFailed(wanted.object);
+      return feed(node::PullFailed{wanted.object, "no holder has it"});
+    }
+    const Program* program = world_.programOf(wanted.object.job());
+    store_[wanted.object] = program->at(wanted.object.index()).value;
+    feed(node::Pulled{wanted.object, kStoredSize});
+  });
+}
+
+// ---- Executors.
+
+// Its slots, queues and everything that it has not reported are gone; the brain hears of it after
+// what was reported.
+void SimNode::end(ExecutorId id, TaskId culprit, FailureKind how) {
+  auto node = executors_.extract(id);
+  later(&node.mapped().out, 5us, 2ms, [this, id, culprit, how] {
+    feed(node::ExecutorGone{id, culprit, how, "made up"});
+  });
+}
+
+void SimNode::obey(ExecutorId id, Orders orders) {
+  Executor& executor = *find(id);
+  for (auto& [lane, function] : orders.lanes) executor.lanes[lane];
+  for (SlotGrant& grant : orders.open) open(executor, std::move(grant));
+  for (SlotId slot : orders.close) {
+    auto at = executor.slots.find(slot);
+    if (at == executor.slots.end()) {
+      world_.violation(name_ + " closes a slot that is not open");
+      continue;
+    }
+    at->second.closing = true;
+  }
+  for (RunTask& task : orders.run) {
+    if (!executor.lanes.contains(task.lane)) world_.violation(name_ + " sends to no lane");
+    if (task.id.job() != executor.job) world_.violation(name_ + " sends to another job");
+    executor.lanes[task.lane].push_back(std::move(task));
+  }
+  for (TaskId cancelled : orders.cancel) {
+    for (auto& [lane, queue] : executor.lanes) {
+      auto at = std::find_if(queue.begin(), queue.end(),
+                             [&](const RunTask& task) { return task.id == cancelled; });
+      if (at == queue.end()) continue;
+      TaskDone done;
+      done.id = at->id;
+      done.attempt = at->attempt;
+      done.how = TaskDone::How::failed;
+      auto why = std::make_shared<Failure>();
+      why->kind = FailureKind::cancelled;
+      done.failure = std::move(why);
+      executor.report.done.push_back(std::move(done));
+      queue.erase(at);
+    }
+  }
+  drawAll(id);
+}
+
+void SimNode::open(Executor& executor, SlotGrant grant) {
+  if (!executor.lanes.contains(grant.lane)) world_.violation(name_ + " opens for no lane");
+  SlotId id = grant.id;
+  Slot& slot = executor.slots[id];
+  if (slot.grant.id) world_.violation(name_ + " opens a slot twice");
+  slot.grant = std::move(grant);
+  checkGrants();
+}
+
+// Adds up, from nothing, what all open slots of all executors hold.
+void SimNode::checkGrants() {
+  ResourceSet left = topology_.total();
+  std::vector<std::int64_t> cores(topology_.cores.size(), Amount::kPerUnit);
+  std::vector<std::int64_t> devices(topology_.gpus.size(), Amount::kPerUnit);
+  std::vector<Bytes> memory;
+  for (const Gpu& gpu : topology_.gpus) memory.push_back(gpu.memory);
+  for (auto& [id, executor] : executors_) {
+    const Program* program = world_.programOf(executor.job);
+    for (auto& [slotId, slot] : executor.slots) {
+      const ResourceSet& needs = program->classes[slot.grant.lane].needs;
+      if (!left.covers(needs)) return world_.violation(name_ + " grants more than it has");
+      left.subtract(needs);
+      std::int64_t cpus = needs.cpus.parts;
+      for (std::uint32_t core : slot.grant.cores) {
+        std::int64_t part = std::min(cpus, Amount::kPerUnit);
+        cpus -= part;
+        if ((cores[core] -= part) < 0) world_.violation(name_ + " grants a core twice");
+      }
+      if (cpus != 0) world_.violation(name_ + " grants too few cores");
+      std::int64_t gpus = 0;
+      for (const DeviceGrant& device : slot.grant.devices) {
+        gpus += device.share.parts;
+        devices[device.gpu] -= device.share.parts;
+        if (devices[device.gpu] < 0) world_.violation(name_ + " grants a device twice");
+        if (memory[device.gpu] < device.memory) {
+          return world_.violation(name_ + " grants more device memory than there is");
+        }
+        memory[device.gpu] -= device.memory;
+      }
+      if (gpus != needs.gpus.parts) world_.violation(name_ + " grants another share of devices");
+    }
+  }
+}
+
+void SimNode::drawAll(ExecutorId id) {
+  std::vector<SlotId> slots;
+  for (auto& [slotId, slot] : find(id)->slots) slots.push_back(slotId);
+  for (SlotId slot : slots) draw(id, slot);
+  reportSoon(id);
+}
+
+void SimNode::draw(ExecutorId id, SlotId slotId) {
+  Executor& executor = *find(id);
+  Slot& slot = executor.slots.at(slotId);
+  if (slot.busy) return;
+  if (slot.closing) {
+    executor.slots.erase(slotId);
+    executor.report.closed.push_back(slotId);
+    return;
+  }
+  auto& queue = executor.lanes[slot.grant.lane];
+  if (queue.empty()) return;
+  std::uint64_t number = ++started_;
+  slot.busy = Running{std::move(queue.front()), number};
+  queue.pop_front();
+  checkInputs(slot.busy->task, "start");
+  const Program* program = world_.programOf(executor.job);
+  Duration runs = program->at(slot.busy->task.id.index()).runs;
+  later(nullptr, runs, runs + 1us, [this, id, slotId] {
+    if (find(id)) finish(id, slotId);
+  });
+}
+
+void SimNode::checkInputs(const RunTask& task, const char* when) {
+  const Program* program = world_.programOf(task.id.job());
+  const SimTask& known = program->at(task.id.index());
+  std::string what = name_ + ", at the " + when + " of " + show(task.id) + ": input ";
+  if (known.inputs.size() != task.inputs.size()) return world_.violation(what + "count");
+  for (std::size_t i = 0; i < known.inputs.size(); ++i) {
+    const RunInput& input = task.inputs[i];
+    if (input.object.index() != known.inputs[i]) world_.violation(what + "is another object");
+    std::uint64_t value = program->at(known.inputs[i]).value;
+    auto held = store_.find(input.object);
+    if (input.stored && held == store_.end()) {
+      world_.violation(what + show(input.object) + " is not in the store");
+    } else if ((input.stored ? held->second : sim::valueOf(input.held)) != value) {
+      world_.violation(what + show(input.object) + " has the wrong value");
+    }
+  }
+}
+
+void SimNode::finish(ExecutorId id, SlotId slotId) {
+  Executor& executor = *find(id);
+  Slot& slot = executor.slots.at(slotId);
+  RunTask task = std::move(std::exchange(slot.busy, std::nullopt)->task);
+  checkInputs(task, "end");
+  const Program* program = world_.programOf(executor.job);
+  const SimTask& known = program->at(task.id.index());
+  if (world_.crashesNow(task.id)) {
+    bool named = world_.luck().percent(60);
+    world_.trace(name_ + " executor dies of " + show(task.id));
+    return end(id, named ? task.id : TaskId{},
+               known.exits ? FailureKind::exited : FailureKind::crashed);
+  }
+  TaskDone done;
+  done.id = task.id;
+  done.attempt = task.attempt;
+  done.ran = known.runs;
+  if (known.throws) {
+    done.how = TaskDone::How::failed;
+    auto why = std::make_shared<Failure>();
+    why->kind = FailureKind::exception;
+    why->message = "thrown";
+    done.failure = std::move(why);
+  } else if (known.stored) {
+    done.how = TaskDone::How::stored;
+    done.size = kStoredSize;
+    executor.stored[task.id] = known.value;
+  } else {
+    done.held = blobOf(known.value);
+  }
+  executor.report.done.push_back(std::move(done));
+  draw(id, slotId);
+  reportSoon(id);
+}
+
+void SimNode::reportSoon(ExecutorId id) {
+  Executor& executor = *find(id);
+  if (executor.report.empty() || std::exchange(executor.reporting, true)) return;
+  later(nullptr, 0us, 30us, [this, id] {
+    Executor* reporter = find(id);
+    if (!reporter) return;
+    reporter->reporting = false;
+    auto report = std::make_shared<ExecutorReport>(std::exchange(reporter->report, {}));
+    auto stored = std::exchange(reporter->stored, {});
+    later(&reporter->out, 5us, 60us, [this, id, report, stored] {
+      for (auto& [object, value] : stored) store_[object] = value;
+      feed(node::FromExecutor{id, std::move(*report)});
+    });
+  });
+}
+
+std::string SimNode::leftovers() const {
+  std::string text;
+  if (!(brain_->inUse() == ResourceSet{})) text += " uses " + show(brain_->inUse());
+  if (brain_->queued() != 0) text += " queues " + std::to_string(brain_->queued());
+  if (brain_->sent() != 0) text += " sent " + std::to_string(brain_->sent());
+  for (auto& [object, value] : store_) text += " holds " + show(object);
+  return text;
+}
+
+}  // namespace alnilam::sim
