@@ -248,6 +248,18 @@ TEST_F(ClusterTest, OneClassServesEqualSubmissions) {
   EXPECT_EQ(backend->classes()[1].needs.memory, 1_GiB);
 }
 
+TEST_F(ClusterTest, ManyClassesAreNotMixedUp) {
+  backend->hold(true);
+  for (int round = 0; round < 2; ++round) {
+    for (int priority = 0; priority < 300; ++priority) {
+      cluster.submit({.priority = priority}, add, 1, 2);
+      const auto& last = backend->submitted().back();
+      ASSERT_EQ(backend->classes()[last.taskClass].priority, priority);
+    }
+  }
+  EXPECT_EQ(backend->classes().size(), 300u);
+}
+
 TEST_F(ClusterTest, AnotherBackendHasItsOwnClasses) {
   cluster.submit(add, 1, 1);
   auto second = std::make_shared<FakeBackend>();

@@ -103,10 +103,10 @@ struct Codec<NoDefault> {
 
 namespace {
 
+// `noise` is what the room held before, and must be overwritten.
 template <typename T>
-std::vector<std::byte> bytesOf(const T& value) {
-  // Aligned to 64 as an object is; filled with noise that must be overwritten.
-  std::vector<std::byte> bytes(encodedSize(value), std::byte{0xa5});
+std::vector<std::byte> bytesOf(const T& value, std::byte noise = std::byte{0xa5}) {
+  std::vector<std::byte> bytes(encodedSize(value), noise);
   encode(value, bytes);
   return bytes;
 }
@@ -115,7 +115,7 @@ template <typename T>
 void expectRoundTrip(const T& value) {
   std::vector<std::byte> bytes = bytesOf(value);
   EXPECT_EQ(decode<T>(bytes), value);
-  EXPECT_EQ(bytes, bytesOf(value)) << "gaps are not filled";
+  EXPECT_EQ(bytes, bytesOf(value, std::byte{0x5a})) << "gaps are not filled";
   for (std::size_t cut : {std::size_t{0}, bytes.size() / 2, bytes.size() - 1}) {
     std::span<const std::byte> part(bytes.data(), cut);
     EXPECT_THROW(decode<T>(part), BadArgumentsError) << "cut to " << cut;
@@ -267,23 +267,34 @@ TEST(Encode, MalformedBytesAreRefused) {
   EXPECT_THROW(decode<std::optional<int>>(bytes({2})), BadArgumentsError);
   EXPECT_THROW(decode<Choice>(bytes({2, 0})), BadArgumentsError);
   EXPECT_THROW(decode<Strings>(bytes({0xff, 0xff, 0xff, 0xff, 0x7f})), BadArgumentsError);
-  std::vector<std::byte> most(9, std::byte{0xff});  // a length of 2^64 - 1, and of more
-  for (int last : {1, 2, 0xff}) {
-    most.resize(9);
-    most.push_back(static_cast<std::byte>(last));
-    EXPECT_THROW(decode<std::string>(most), BadArgumentsError);
-  }
+  std::vector<std::byte> most(9, std::byte{0xff});  // a length of 2^64 - 1
+  most.push_back(std::byte{1});
+  EXPECT_THROW(decode<std::string>(most), BadArgumentsError);
+  // A length of one character, and 2^64 on top.
+  auto more = bytes({0x82, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 2, 97});
+  EXPECT_THROW(decode<std::string>(more), BadArgumentsError);
   EXPECT_THROW(decode<std::vector<bool>>(bytes({0xff, 0xff, 0xff, 0x7f})), BadArgumentsError);
 }
 
 TEST(Encode, BlocksCannotOverlap) {
-  // Arrange: two strings, each in a block of its own; make the second name the first's place
-  std::vector<std::string> two{std::string(600, 'a'), std::string(600, 'b')};
-  std::vector<std::byte> bytes = bytesOf(two);
+  // Arrange: three strings, each in a block of its own; the second names the first's place
+  std::vector<std::string> three(3, std::string(600, 'a'));
+  std::vector<std::byte> bytes = bytesOf(three);
+  ASSERT_EQ(decode<std::vector<std::string>>(bytes), three);
   std::uint64_t first = 64;
   std::memcpy(bytes.data() + 1 + 2 + 8 + 2, &first, sizeof first);
   // Act and assert
   EXPECT_THROW(decode<std::vector<std::string>>(bytes), BadArgumentsError);
+}
+
+TEST(Encode, NothingHidesBetweenBodyAndBlocks) {
+  // Arrange: a string whose block begins 64 bytes later than it should
+  std::vector<std::byte> bytes = bytesOf(std::string(600, 'a'));
+  bytes.insert(bytes.begin() + 64, 64, std::byte{0});
+  std::uint64_t place = 128;
+  std::memcpy(bytes.data() + 2, &place, sizeof place);
+  // Act and assert
+  EXPECT_THROW(decode<std::string>(bytes), BadArgumentsError);
 }
 
 TEST(Encode, ValuesNestedTooDeepAreRefusedBothWays) {
