@@ -7,6 +7,7 @@
 //   failed    there will be none, and why
 
 #include "core/base/blob.h"
+#include "core/base/units.h"
 #include "core/graph/failure.h"
 
 #include <cstdint>

@@ -5,6 +5,7 @@
 #include "transport/rpc/batcher.h"
 #include "transport/rpc/client_codec.h"
 
+#include <kj/debug.h>
 #include <spdlog/spdlog.h>
 
 

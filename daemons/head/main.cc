@@ -8,6 +8,7 @@
 #include "transport/rpc/connector.h"
 #include "transport/rpc/listener.h"
 
+#include <kj/async-unix.h>
 #include <spdlog/spdlog.h>
 
 #include <chrono>

@@ -4,6 +4,7 @@
 #include "transport/rpc/batcher.h"
 #include "transport/rpc/node_codec.h"
 
+#include <kj/debug.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>

@@ -8,6 +8,7 @@
 #include "transport/rpc/connection.h"
 #include "transport/rpc/executor_codec.h"
 
+#include <kj/debug.h>
 #include <spdlog/spdlog.h>
 
 #include <optional>
@@ -54,7 +55,7 @@ class Executors::Executor final : private kj::TaskSet::ErrorHandler {
 
   void stop() {
     if (over_) return;
-    if (!process_) return leave(node::ExecutorGone{id_, {}, FailureKind::exited, "stopped"});
+    if (process_ == nullptr) return leave(node::ExecutorGone{id_, {}, FailureKind::exited, "stopped"});
     stopping_ = true;
     KJ_IF_MAYBE(executor, executor_) {
       tasks_.add(executor->stopRequest().send().ignoreResult().catch_([](kj::Exception&&) {}));

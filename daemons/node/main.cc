@@ -5,8 +5,10 @@
 #include "daemons/process/version.h"
 
 #include <CLI/CLI.hpp>
+#include <kj/async-unix.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -101,4 +103,6 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace alnilam
 
-int main(int argc, char** argv) { return alnilam::runDaemon([&] { return alnilam::run(argc, argv); }); }
+int main(int argc, char** argv) {
+  return alnilam::runDaemon([&] { return alnilam::run(argc, argv); });
+}

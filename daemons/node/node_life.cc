@@ -15,6 +15,7 @@
 #include "transport/rpc/listener.h"
 #include "transport/rpc/node_codec.h"
 
+#include <kj/debug.h>
 #include <spdlog/spdlog.h>
 
 #include <filesystem>
@@ -178,7 +179,7 @@ kj::Promise<void> NodeLife::State::listenAt(std::string address, bool local) {
   listener = kj::heap<rpc::Listener>(io_.provider->getTimer(), secret_, std::move(config), *this);
   return rpc::bindAt(io_.provider->getNetwork(), address)
       .then([this, address, local](Result<kj::Own<kj::ConnectionReceiver>> bound) {
-        KJ_REQUIRE(bound, "cannot listen", bound.error().why);
+        KJ_REQUIRE(bound.hasValue(), "cannot listen", bound.error().why);
         auto receiver = std::move(bound).value();
         if (!local) {
           address_.objects = address.substr(0, address.rfind(':') + 1) +

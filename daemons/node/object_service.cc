@@ -2,6 +2,7 @@
 
 #include "transport/rpc/common_codec.h"
 
+#include <kj/debug.h>
 #include <algorithm>
 #include <cstring>
 

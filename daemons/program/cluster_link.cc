@@ -11,6 +11,7 @@
 #include "daemons/program/dialer.h"
 #include "transport/rpc/wakeup.h"
 
+#include <kj/debug.h>
 #include <kj/async-io.h>
 
 #include <cstdlib>
@@ -195,7 +196,7 @@ class Loop {
 
 struct ClusterLink::State final : SessionLink {
   explicit State(Options given) : options(std::move(given)) {}
-  ~State() override;
+  ~State() noexcept override;
 
   // The loop's thread: connects, tells `opened`, serves until it is told to leave.
   void run(const rpc::Secret& secret, const ProgramIdentity& program,
@@ -224,9 +225,13 @@ struct ClusterLink::State final : SessionLink {
   kj::Own<kj::PromiseFulfiller<void>> leave;  // used on the loop only
 };
 
-ClusterLink::State::~State() {
+ClusterLink::State::~State() noexcept {
   if (!thread.joinable()) return;
-  if (leave.get() != nullptr) executor->executeSync([this]() { leave->fulfill(); });
+  if (leave.get() != nullptr) {
+    // A loop that has ended already is joined all the same.
+    static_cast<void>(kj::runCatchingExceptions(
+        [this]() { executor->executeSync([this]() { leave->fulfill(); }); }));
+  }
   thread.join();
 }
 

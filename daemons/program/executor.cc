@@ -10,6 +10,7 @@
 #include "transport/rpc/executor_codec.h"
 #include "transport/rpc/wakeup.h"
 
+#include <kj/debug.h>
 #include <kj/async-io.h>
 
 #include <cstdio>
@@ -135,10 +136,10 @@ class ExecutorProcess {
   void prepare(schema::ExecutorStart::Reader from,
                kj::PromiseFulfiller<schema::Executor::Client>& executor) {
     Result<rpc::ExecutorStart> start = rpc::read(from);
-    KJ_REQUIRE(start, "the node's facts cannot be read", start.error().why);
+    KJ_REQUIRE(start.hasValue(), "the node's facts cannot be read", start.error().why);
     Result<ArenaMap> arena = ArenaMap::map(static_cast<int>(start.value().arenaFd),
                                            start.value().arenaBytes);
-    KJ_REQUIRE(arena, "the node's store cannot be mapped", arena.error().why);
+    KJ_REQUIRE(arena.hasValue(), "the node's store cannot be mapped", arena.error().why);
     arena_ = std::move(arena).value();
     if (start.value().crashFd != 0) {
       Result<CrashPage> page = CrashPage::map(static_cast<int>(start.value().crashFd));

@@ -262,9 +262,11 @@ struct RemoteRoom {
   std::span<std::byte> bytes;
 };
 
-kj::Promise<Result<bool>> sealed(capnp::Response<schema::Reservation::SealResults> response) {
-  if (response.hasRefusal()) return Result<bool>(rpc::read(response.getRefusal()));
-  return Result<bool>(true);
+kj::Promise<Result<bool>> sealLocal(LocalRoom& room) {
+  return room.reservation.sealRequest().send().then([](auto response) -> Result<bool> {
+    if (response.hasRefusal()) return rpc::read(response.getRefusal());
+    return true;
+  });
 }
 
 kj::Promise<Result<bool>> uploadFrom(RemoteRoom& room, Bytes offset) {
@@ -319,7 +321,7 @@ kj::Promise<Result<kj::Own<Stores::Room>>> Stores::allocateHere(Node& node, Obje
     auto keep = kj::heap<LocalRoom>(LocalRoom{outcome.getReservation(), arena});
     LocalRoom& local = *keep;
     return kj::heap<Room>(Room{id, arena->at(place), kj::mv(keep), [&local]() {
-                                 return local.reservation.sealRequest().send().then(sealed);
+                                 return sealLocal(local);
                                }});
   });
 }
