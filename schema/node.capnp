@@ -57,6 +57,9 @@ interface Membership {
   program @1 (hash :Text, offset :UInt64) -> (bytes :Data, size :UInt64, known :Bool);
   # At most 1 MiB of the job's program from `offset`, and its whole size.  Waits until the client
   # has uploaded that far.  known is false, and the rest empty, for a hash that no open job has.
+
+  moved @2 (address :Common.NodeAddress) -> ();
+  # The node is reached in another way from now on: its mover was started again.
 }
 
 interface Node {

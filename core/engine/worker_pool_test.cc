@@ -79,7 +79,8 @@ class WorkerPoolTest : public testing::Test {
                  std::lock_guard lock(mutex_);
                  ++calls_;
                  called_.notify_all();
-               }}) {}
+               },
+               .onThread = {}}) {}
 
   void lane(ClassIndex index, const char* function, std::uint32_t slots = 1) {
     Orders orders;

@@ -156,7 +156,7 @@ Result<bool> NodeLife::State::makeStore() {
       io_, *arena_,
       MoverLink::Config{.program = beside("alnilam-mover"), .arguments = {},
                         .interfaces = options_.interfaces},
-      *this);
+      static_cast<MoverLink::Listener&>(*this));
   store_ = kj::heap<Store>(*arena_, *mover_);
   services_ = kj::heap<ObjectServices>(*store_, [this](ObjectId object, Bytes size) {
     if (driver_) driver_->feed(node::LocalPut{object, size});
@@ -176,7 +176,8 @@ kj::Promise<void> NodeLife::State::listenAt(std::string address, bool local) {
   rpc::Listener::Config config;
   config.log = [](const std::string& line) { spdlog::warn("{}", line); };
   auto& listener = local ? localListener_ : remoteListener_;
-  listener = kj::heap<rpc::Listener>(io_.provider->getTimer(), secret_, std::move(config), *this);
+  listener = kj::heap<rpc::Listener>(io_.provider->getTimer(), secret_, std::move(config),
+                                 static_cast<rpc::Listener::Door&>(*this));
   return rpc::bindAt(io_.provider->getNetwork(), address)
       .then([this, address, local](Result<kj::Own<kj::ConnectionReceiver>> bound) {
         KJ_REQUIRE(bound.hasValue(), "cannot listen", bound.error().why);
@@ -220,7 +221,8 @@ Result<NodeId> NodeLife::State::joined(schema::JoinOutcome::Reader outcome) {
   brain.name = options_.name;
   brain.topology = machine_.topology;
   brain.total = machine_.offered;
-  driver_ = kj::heap<NodeDriver>(io_.provider->getTimer(), std::move(brain), *this);
+  driver_ = kj::heap<NodeDriver>(io_.provider->getTimer(), std::move(brain),
+                                 static_cast<NodeDriver::Hands&>(*this));
   pulls_ = kj::heap<Pulls>(dialer_, *store_, *mover_, [this](node::Input input) {
     if (std::holds_alternative<node::Pulled>(input)) tellLanes();
     driver_->feed(std::move(input));

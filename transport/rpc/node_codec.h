@@ -36,6 +36,8 @@ struct NodeNews {
   NodeReport report;
   std::optional<std::vector<Lane>> lanes;  // none: as last told
   Bytes storeUsed = 0;                     // 0: as last told
+
+  bool empty() const { return report.empty() && !lanes && storeUsed == 0; }
 };
 
 void write(const NodeIdentity& from, schema::NodeIdentity::Builder to);
