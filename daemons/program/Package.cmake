@@ -41,7 +41,8 @@ foreach(library IN LISTS libraries)
     endif()
   endforeach()
 endforeach()
-target_include_directories(alnilam_program INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+target_include_directories(alnilam_program
+  INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 install(TARGETS ${libraries} EXPORT AlnilamTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(EXPORT AlnilamTargets NAMESPACE alnilam:: DESTINATION ${package_dir})
 
@@ -57,25 +58,31 @@ endif()
 # Headers: what <alnilam/alnilam.h> reaches, and what stands beside it.
 set(ALNILAM_HEADERS "")
 foreach(room core gpu/driver gpu/device)
-  file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/${room}/*.h)
+  file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}
+    ${PROJECT_SOURCE_DIR}/${room}/*.h)
   list(APPEND ALNILAM_HEADERS ${headers})
 endforeach()
 set(ALNILAM_UMBRELLA daemons/program/include/alnilam)
-configure_file(${CMAKE_CURRENT_LIST_DIR}/install_headers.cmake.in ${PROJECT_BINARY_DIR}/install_headers.cmake @ONLY)
+configure_file(${CMAKE_CURRENT_LIST_DIR}/install_headers.cmake.in
+  ${PROJECT_BINARY_DIR}/install_headers.cmake @ONLY)
 install(SCRIPT ${PROJECT_BINARY_DIR}/install_headers.cmake)
 
 include(CMakePackageConfigHelpers)
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/AlnilamConfig.cmake.in
   ${PROJECT_BINARY_DIR}/AlnilamConfig.cmake INSTALL_DESTINATION ${package_dir}
   PATH_VARS CMAKE_INSTALL_LIBDIR)
-write_basic_package_version_file(${PROJECT_BINARY_DIR}/AlnilamConfigVersion.cmake COMPATIBILITY SameMinorVersion)
-install(FILES ${PROJECT_BINARY_DIR}/AlnilamConfig.cmake ${PROJECT_BINARY_DIR}/AlnilamConfigVersion.cmake
-  ${PROJECT_SOURCE_DIR}/gpu/device/AlnilamKernels.cmake DESTINATION ${package_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/AlnilamConfigVersion.cmake
+  COMPATIBILITY SameMinorVersion)
+install(FILES
+  ${PROJECT_BINARY_DIR}/AlnilamConfig.cmake ${PROJECT_BINARY_DIR}/AlnilamConfigVersion.cmake
+  ${PROJECT_SOURCE_DIR}/gpu/device/AlnilamKernels.cmake
+  DESTINATION ${package_dir})
 
 # For those who build without CMake; the archives refer to each other, hence the group.
 list(TRANSFORM libraries PREPEND "-l" OUTPUT_VARIABLE ALNILAM_PC_LIBRARIES)
 list(JOIN ALNILAM_PC_LIBRARIES " " ALNILAM_PC_LIBRARIES)
-file(RELATIVE_PATH ALNILAM_PC_TO_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
+file(RELATIVE_PATH ALNILAM_PC_TO_PREFIX
+  ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 configure_file(${CMAKE_CURRENT_LIST_DIR}/alnilam.pc.in ${PROJECT_BINARY_DIR}/alnilam.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/alnilam.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
