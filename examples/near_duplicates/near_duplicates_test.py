@@ -27,7 +27,7 @@ def similarities(root):
     for path in sorted(root.rglob("*")):
         if path.is_file() and not path.is_symlink() and b"\0" not in path.read_bytes():
             files[path.relative_to(root).as_posix()] = {
-                numbers.setdefault(shingle, len(numbers)) for shingle in shingles(path.read_bytes())}
+                numbers.setdefault(each, len(numbers)) for each in shingles(path.read_bytes())}
     pairs = {}
     for left, right in itertools.combinations(files, 2):
         both = len(files[left] & files[right])
