@@ -24,3 +24,4 @@
 #include "gpu/device/array.h"
 #include "gpu/device/context.h"
 #include "gpu/device/kernel.h"
+#include "gpu/device/task_codecs.h"
