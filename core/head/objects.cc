@@ -17,6 +17,7 @@ Value Tables::valueOf(const Item& item) const {
 
 void Tables::tell(Job& job, std::uint32_t index, Item& item) {
   item.wanted = false;
+  if (job.told.empty()) job.told.reserve(std::min<std::size_t>(job.toldBefore, kMostReserved));
   job.told.emplace_back(ObjectId::make(job.id, index), valueOf(item));
   owe(job);
 }

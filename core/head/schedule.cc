@@ -182,6 +182,8 @@ void Tables::handOut(Job& job, Class& cls, bool ahead) {
   placement::spread(left, rooms, chunks);
   std::size_t next = 0;
   for (const placement::Chunk& chunk : chunks) {
+    auto& orders = nodes[rooms[chunk.room].node - 1].orders.assign;
+    if (orders.empty()) orders.reserve(std::min<std::uint64_t>(chunk.tasks, kMostReserved));
     for (std::uint64_t i = 0; i < chunk.tasks; ++i) give(chunk.room, batch[next++]);
   }
   ALNILAM_ASSERT(next == left);
@@ -280,6 +282,7 @@ void Tables::flush(std::vector<Output>& out) {
   for (JobId id : owingJobs) {
     Job& job = *find(id);
     job.owing = false;
+    job.toldBefore = job.told.size();
     out.push_back(Told{id, std::move(job.told)});
     job.told = {};
   }

@@ -56,6 +56,7 @@ struct Job {
   std::deque<Class> classes;  // a deque, since readyClasses points into it
   std::uint64_t waiting = 0, ready = 0, assigned = 0, finished = 0, failed = 0;
   std::vector<std::pair<ObjectId, Value>> told;  // owed to the client
+  std::size_t toldBefore = 0;                    // how many were told the last time
   bool owing = false;                            // in Tables::owingJobs
   std::vector<std::uint32_t> concluded;
   std::vector<std::uint32_t> unneeded;
@@ -169,6 +170,7 @@ struct Tables {
   static constexpr std::size_t kClosedJobs = 64;
   static constexpr std::size_t kRecent = 10'000;
   static constexpr std::size_t kBlocked = 4;
+  static constexpr std::size_t kMostReserved = 4096;  // entries of a message, before they are there
   static constexpr std::uint8_t kMaxLosses = 20;  // attempts a task may lose to inputs out of reach
 
   // ---- tables.cc: finding and counting

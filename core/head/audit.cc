@@ -1,0 +1,105 @@
+#include "core/head/audit.h"
+
+#include <algorithm>
+
+namespace alnilam::head {
+namespace {
+
+std::string auditJob(const Tables& tables, const Job& job,
+                     std::map<std::pair<std::uint32_t, std::uint64_t>, std::uint64_t>& onBoard) {
+  std::vector<std::uint32_t> uses(job.items.highest() + 1), lineage(job.items.highest() + 1);
+  std::vector<std::uint32_t> ready(job.classes.size());
+  std::uint64_t waiting = 0, readyAll = 0, assigned = 0;
+  for (std::uint32_t i = 1; i <= job.items.highest(); ++i) {
+    const Item* item = job.items.find(i);
+    if (!item) continue;
+    const std::string who = show(ObjectId::make(job.id, i));
+    bool isOpen = isUnfinished(item->stage);
+    for (ObjectId input : item->inputs) {
+      if (!job.items.find(input.index())) return who + " has a forgotten input";
+      ++(isOpen ? uses : lineage)[input.index()];
+    }
+    waiting += item->stage == Stage::waiting;
+    readyAll += item->stage == Stage::ready;
+    assigned += item->stage == Stage::assigned;
+    if (item->stage == Stage::ready) ++ready[item->taskClass];
+    if (item->stage == Stage::waiting && item->missing == 0) return who + " waits for nothing";
+    if (item->stage == Stage::assigned && !item->onBoard) return who + " is assigned to nobody";
+    if (item->onBoard) ++onBoard[{item->node, Tables::laneKey(job.id, item->taskClass)}];
+    if (item->stage == Stage::stored) {
+      const StoredObject& object = tables.stored[item->slot];
+      if (object.object != ObjectId::make(job.id, i)) return who + " has another's slot";
+      if (object.holders.empty()) return who + " is stored nowhere";
+      if (!std::is_sorted(object.holders.begin(), object.holders.end())) return who + " unsorted";
+      for (NodeId holder : object.holders) {
+        if (!tables.nodes[holder.value - 1].alive) return who + " is stored on a lost node";
+      }
+    }
+    if (item->stage == Stage::failed && !tables.failures[item->slot].why) return who + " no why";
+  }
+  for (std::uint32_t i = 1; i <= job.items.highest(); ++i) {
+    const Item* item = job.items.find(i);
+    if (!item) continue;
+    const std::string who = show(ObjectId::make(job.id, i));
+    if (item->uses != uses[i]) return who + " miscounts its uses";
+    if (item->lineageUses != lineage[i]) return who + " miscounts its lineage";
+    bool isKept = item->clientRef || item->uses > 0 || item->lineageUses > 0 || item->onBoard ||
+                  isUnfinished(item->stage);
+    if (!isKept) return who + " is kept for nobody";
+    if (item->stage == Stage::stored && !item->clientRef && item->uses == 0) {
+      return who + " is stored for nobody";
+    }
+  }
+  for (const Class& cls : job.classes) {
+    if (cls.readyCount != ready[cls.index]) return "a class miscounts its ready tasks";
+    if (cls.readyCount > 0 && !cls.listed) return "a class with ready tasks is not listed";
+  }
+  if (waiting != job.waiting || readyAll != job.ready || assigned != job.assigned) {
+    return "a job miscounts its tasks";
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string audit(const Tables& tables) {
+  std::map<std::pair<std::uint32_t, std::uint64_t>, std::uint64_t> onBoard;
+  for (const auto& job : tables.jobs) {
+    if (!job) continue;
+    if (std::string wrong = auditJob(tables, *job, onBoard); !wrong.empty()) return wrong;
+  }
+  std::size_t lanesOnBoard = 0;
+  for (const Node& node : tables.nodes) {
+    if (!node.alive) {
+      if (!node.lanes.empty()) return node.name + " is lost and has lanes";
+      continue;
+    }
+    ResourceSet sum = node.free;
+    std::uint64_t live = 0, ahead = 0, load = 0;
+    for (const auto& [key, lane] : node.lanes) {
+      const Job* job = tables.find(JobId{static_cast<std::uint32_t>(key >> 32)});
+      if (!job) return node.name + " has a lane of a closed job";
+      for (std::uint64_t i = 0; i < lane.fitting; ++i) {
+        sum.add(job->classes[key & 0xffffffff].definition.needs);
+      }
+      live += lane.fitting + lane.ahead;
+      ahead += lane.ahead;
+      load += lane.cost * (lane.fitting + lane.ahead);
+      if (lane.fitting > lane.capacity) return node.name + " runs more than it can";
+      auto there = onBoard.find({node.id.value, key});
+      std::uint64_t count = there == onBoard.end() ? 0 : there->second;
+      if (count != lane.fitting + lane.ahead) return node.name + " miscounts a lane";
+      lanesOnBoard += count > 0;
+    }
+    if (!(sum == node.shape.total)) {
+      return node.name + ": free and taken are " + show(sum) + " of " + show(node.shape.total);
+    }
+    if (live != node.live || ahead != node.ahead || load != node.load) {
+      return node.name + " miscounts its attempts";
+    }
+  }
+  if (lanesOnBoard != onBoard.size()) return "an attempt is on board of no lane";
+  return {};
+}
+
+}  // namespace alnilam::head
