@@ -16,7 +16,7 @@ const JobId kJob{(1u << 24) | 1};
 
 class Life {
  public:
-  explicit Life(std::uint64_t seed) : random_(seed), tables_(HeadBrain::Config{}) {
+  explicit Life(std::uint64_t seed) : dice_(seed), tables_(HeadBrain::Config{}) {
     tables_.open({1, "life", "", {}}, out_);
     Submit classes{kJob, {}, {}};
     for (int i = 0; i < 4; ++i) {
@@ -74,7 +74,7 @@ class Life {
   }
 
  private:
-  std::uint32_t pick(std::uint32_t below) { return static_cast<std::uint32_t>(random_() % below); }
+  std::uint32_t pick(std::uint32_t below) { return static_cast<std::uint32_t>(dice_() % below); }
   ObjectId any() { return ObjectId::make(kJob, 1 + pick(next_ + 1)); }
 
   void join(std::uint32_t number) {
@@ -135,7 +135,7 @@ class Life {
       TaskDone done;
       done.id = running[i].id;
       done.attempt = running[i].attempt;
-      done.ran = Duration{random_() % 10'000'000};
+      done.ran = Duration{dice_() % 10'000'000};
       std::uint32_t how = isHonest ? 0 : pick(10);
       if (how < 5 && how != 0) {
         done.how = TaskDone::How::stored;
@@ -185,7 +185,7 @@ class Life {
     ASSERT_EQ(audit(tables_), "");
   }
 
-  std::mt19937_64 random_;
+  std::mt19937_64 dice_{1};  // seeded anew by the constructor
   Tables tables_;
   std::vector<Output> out_;
   std::uint32_t next_ = 0;
