@@ -1,0 +1,178 @@
+#pragma once
+// Objects from a holder's arena into a reader's arena, by UCX.
+//
+// The reader asks for an object part by part; the holder looks each part up in what its node has
+// published (Serving) and sends the bytes from where they lie; they arrive where they belong.
+//
+//   reader                                             holder
+//     want {object, size, part, ticket, my address} -->
+//                                 <-- chunk {ticket} + bytes (rendezvous), or
+//                                 <-- refused {ticket, why}
+//
+// A ticket is one part of one pull; the reader alone knows where its bytes go and how many they are.
+// A chunk for a ticket it does not wait for is dropped.  `window` parts are asked for at a time, so
+// a slow reader is never sent more than that and the holder's next part is always under way.
+//
+// Why active messages and not tagged receives: a posted receive whose sender died must be cancelled,
+// and one that has matched cannot be; an announced message is received only when it is there, and
+// the same rendezvous moves it.  Why not get and put: over tcp they ran 4 to 100 times slower.
+//
+// When a holder fails, by a refusal, a fault or silence for `stallAfter`, the parts that are still
+// missing are asked of the next holder; what has arrived is kept.  The answer comes only when no
+// operation can write to the destination any more.
+//
+// Measured by tests/bench/bench_pull (256 MiB, two processes on two cores), see the end of this text.
+// What moved it: parts of 8 MiB, several at a time, so that one part's answer overlaps the next
+// part's question; looking again before sleeping (worker.h).
+//
+// Threading: one event loop.  Lifetime: everything passed in must outlive the exchange.
+// Errors: a pull that failed is a Refusal (unavailable) that names each holder's reason.
+
+#include "core/base/error.h"
+#include "core/base/ids.h"
+#include "core/base/units.h"
+#include "transport/memory/arena.h"
+#include "transport/ucx/peer.h"
+#include "transport/ucx/serving.h"
+#include "transport/ucx/worker.h"
+
+#include <kj/async.h>
+#include <kj/function.h>
+#include <kj/time.h>
+#include <kj/timer.h>
+
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace alnilam::ucx {
+
+struct PullRequest {
+  struct Holder {
+    NodeId node;          // for texts and figures
+    std::string address;  // its worker's
+  };
+  ObjectId object;
+  Bytes size = 0;
+  Bytes offset = 0;  // in the arena
+  std::vector<Holder> holders;
+};
+
+struct PullReport {
+  Bytes bytes = 0;
+  Duration took{};
+  NodeId from;       // the holder of the last part
+  std::string lane;  // "posix", "tcp/eth1"
+};
+
+struct LaneUse {
+  NodeId node;
+  std::string transport;
+  std::uint64_t pulls = 0;
+  Bytes bytes = 0;
+  Duration took{};
+};
+
+class Exchange final : private Worker::Listener,
+                       private Peer::Owner,
+                       private kj::TaskSet::ErrorHandler {
+ public:
+  struct Config {
+    Bytes chunk = 8_MiB;               // most bytes in a part
+    std::size_t window = 4;            // parts of a pull that are asked for at a time
+    Bytes rendezvousFrom = 16_KiB;     // smaller parts are copied through UCX's own buffers
+    Duration stallAfter = std::chrono::seconds(10);
+    std::size_t maxServing = 256;      // parts on their way to one reader; more are refused
+    std::size_t maxPeers = 4096;       // above it, the peers that are idle are closed
+  };
+  using Say = kj::Function<void(const std::string&)>;  // a line for the log
+
+  Exchange(Worker& worker, const ArenaMap& arena, kj::Timer& timer,
+           const kj::MonotonicClock& clock, Config config, Say say);
+  ~Exchange() noexcept(false);
+
+  // What readers may ask for.
+  Serving& serving() { return serving_; }
+
+  // Moves an object into [offset, offset + size) of the arena.  Refuses (invalid) a request without
+  // holders, without bytes or with a destination outside the arena.
+  kj::Promise<Result<PullReport>> pull(PullRequest request);
+
+  // What pulls used so far, by holder, in the order of node ids.
+  std::vector<LaneUse> lanes() const;
+
+ private:
+  struct Pull;
+  struct Chunk {
+    Pull* pull;
+    Peer* peer;
+    Extent part;  // of the object
+    bool receiving = false;
+  };
+  struct Want;
+  struct Known {
+    kj::Own<Peer> peer;
+    std::string lane;  // empty until the first chunk has come
+  };
+
+  // Worker::Listener, Peer::Owner, TaskSet::ErrorHandler
+  void progressed() override;
+  bool active() const override { return !chunks_.empty(); }
+  void faulted(Peer& peer) override { faulted_.push_back(&peer); }
+  void taskFailed(kj::Exception&& e) override;
+
+  // Active messages; called inside UCX.
+  static ucs_status_t onWant(void* self, const void* header, std::size_t headerSize, void* data,
+                             std::size_t size, const ucp_am_recv_param_t* param);
+  static ucs_status_t onChunk(void* self, const void* header, std::size_t headerSize, void* data,
+                              std::size_t size, const ucp_am_recv_param_t* param);
+  static ucs_status_t onRefused(void* self, const void* header, std::size_t headerSize, void* data,
+                                std::size_t size, const ucp_am_recv_param_t* param);
+  void listen(unsigned id, ucp_am_recv_callback_t callback);
+
+  Known& reach(const std::string& address);
+  void serve(Want& want);
+  void refuse(Peer& peer, std::uint64_t ticket, const Refusal& why);
+  void ask(Pull& pull, Extent part);
+  void advance(Pull& pull);
+  void arrived(std::uint64_t ticket, ucs_status_t status);
+  void giveUp(std::uint64_t ticket, const std::string& why);
+  void takeBack(const Chunk& chunk);
+  void note(Pull& pull, const std::string& why);
+  void finish(Pull& pull);
+  void part(Peer& peer);  // goes separate ways with a peer that has faulted
+  void reap();
+  void watch();
+  void lookForStalls();
+  Instant now() const;
+
+  Worker& worker_;
+  const ArenaMap& arena_;
+  kj::Timer& timer_;
+  const kj::MonotonicClock& clock_;
+  Config config_;
+  Say say_;
+  kj::Array<kj::byte> address_;
+  Serving serving_;
+
+  std::map<std::string, Known> peers_;     // by address
+  std::list<kj::Own<Peer>> leaving_;       // faulted, not yet quiet
+  std::list<std::unique_ptr<Pull>> pulls_;
+  std::map<std::uint64_t, Chunk> chunks_;  // by ticket
+  std::uint64_t nextTicket_ = 1;
+  std::map<NodeId, LaneUse> use_;
+
+  // Noted inside UCX, acted upon in `progressed`.
+  std::vector<Want> wants_;
+  std::vector<Peer*> faulted_;
+  std::vector<std::pair<std::uint64_t, std::string>> refused_;
+  std::vector<std::pair<std::uint64_t, ucs_status_t>> arrived_;
+
+  bool watching_ = false;
+  kj::TaskSet tasks_;
+};
+
+}  // namespace alnilam::ucx
