@@ -40,14 +40,16 @@ Result<ArenaMap> ArenaMap::map(int fd, Bytes size) {
   }
   if (fstat(fd, &about) != 0 || size == 0 || size > kLargestArena || about.st_size < 0 ||
       static_cast<Bytes>(about.st_size) < size) {
-    return refuse(RefusalCode::invalid, "object memory: descriptor " + std::to_string(fd) + " has " +
-                                            bytes(static_cast<Bytes>(about.st_size)) + ", not the " +
-                                            bytes(size) + " that were promised");
+    return refuse(RefusalCode::invalid,
+                  "object memory: descriptor " + std::to_string(fd) + " has " +
+                      bytes(static_cast<Bytes>(about.st_size)) + ", not the " + bytes(size) +
+                      " that were promised");
   }
 
   // Address space for the mapping and its alignment; what is too much is given back.
   Bytes room = size + kHugePage;
-  void* reserved = mmap(nullptr, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* reserved =
+      mmap(nullptr, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (reserved == MAP_FAILED) {
     return refuse(RefusalCode::unavailable, "object memory: no address space for " + bytes(size) +
                                                 ": " + std::strerror(errno));

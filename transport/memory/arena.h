@@ -13,10 +13,10 @@
 // fallocate over what is there is not free either (0.1 s a GiB).  `reserveAhead` does a step when
 // the node has nothing better to do.
 //
-// Warmth.  Each process pays once a page for mapping it: 2.6 GB/s when a write faults it in (12 GB/s
-// when a read does, or MADV_POPULATE_READ), against 30 GB/s for writing where it is mapped.  Reuse is the cure: the free
-// list hands out what was used before it hands out anything new.  Mappings are aligned to 2 MiB and
-// advised for huge pages, which helps where the kernel's shmem_enabled allows them.
+// Warmth.  Each process pays once a page for mapping it: 2.6 GB/s when a write faults it in, 12
+// GB/s by MADV_POPULATE_READ, against 30 GB/s for writing where it is mapped.  Reuse is the cure:
+// the free list hands out what was used before it hands out anything new.  Mappings are aligned to
+// 2 MiB and advised for huge pages, which helps where the kernel's shmem_enabled allows them.
 //
 // Threading: an Arena belongs to one thread; a map may be read from any.
 // Lifetime: a map stays valid after the Arena is gone; its places then belong to nobody.
@@ -80,8 +80,8 @@ class Arena {
   static Result<Arena> create(Bytes size);
 
   // A place for `size` bytes, aligned to 64 (from 64 KiB on to 4096) and backed by memory.  Its
-  // contents are undefined.  Refuses (overloaded) if no free stretch is long enough, naming what was
-  // wanted and what is free, or if the machine has no memory left to back it.
+  // contents are undefined.  Refuses (overloaded) if no free stretch is long enough, naming what
+  // was wanted and what is free, or if the machine has no memory left to back it.
   Result<Extent> allocate(Bytes size);
 
   // Gives a place back; an offset that `allocate` has not answered is a bug.

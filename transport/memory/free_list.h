@@ -6,8 +6,9 @@
 // exist: `give` merges at once, and when everything has been given back there is one stretch again.
 //
 // Memory that has been touched before is about seven times as fast to write as memory that has not.
-// The list keeps a mark: everything below it has been handed out at least once.  A request is served
-// below the mark if it can be, by the smallest stretch that fits; only else the mark moves up.
+// The list keeps a mark: everything below it has been handed out at least once.  A request is
+// served below the mark if it can be, by the smallest stretch that fits; only else the mark moves
+// up.
 //
 // Cost: O(log n) for n free stretches, and at most kLooks steps more where alignment spoils a fit.
 // Invariants: free stretches and taken places cover the range exactly, without overlap.

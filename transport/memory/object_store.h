@@ -55,8 +55,8 @@ class ObjectStore {
   // Refuses (invalid) if nobody had pinned it.  The answer is true when this freed the object.
   Result<bool> unpin(ObjectId object);
 
-  // Frees a sealed object, as soon as nobody reads it.  Refuses (unknown, or invalid if not sealed).
-  // The answer is true when it is free now, false when it leaves with the last pin.
+  // Frees a sealed object, as soon as nobody reads it.  Refuses (unknown, or invalid if not
+  // sealed). The answer is true when it is free now, false when it leaves with the last pin.
   Result<bool> drop(ObjectId object);
 
   // Takes back a drop that has not come to its end; the same bytes are then found again.  Refuses

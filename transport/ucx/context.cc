@@ -47,9 +47,18 @@ std::string transportsOf(ucp_context_h context) {
 
 }  // namespace
 
+std::vector<std::pair<const char*, const char*>> environment() {
+  return {{"UCX_POSIX_ERROR_HANDLING", "y"},
+          {"UCX_SYSV_ERROR_HANDLING", "y"},
+          {"UCX_WARN_UNUSED_ENV_VARS", "n"}};
+}
+
 Result<Context> Context::create(const Settings& settings) {
   std::string lanes = settings.onHost;
-  auto add = [&lanes](const char* lane) { lanes += (lanes.empty() ? "" : ",") + std::string(lane); };
+  auto add = [&lanes](const char* lane) {
+    if (!lanes.empty()) lanes += ",";
+    lanes += lane;
+  };
   bool ethernet = false, infiniband = false;
   for (auto& interface : settings.interfaces) {
     if (!plausible(interface)) {
@@ -61,18 +70,12 @@ Result<Context> Context::create(const Settings& settings) {
   if (infiniband) add("ib");
   if (lanes.empty()) return Refusal{RefusalCode::invalid, "no lane is left to move objects over"};
 
-  // The transports read these when the context is made.  What the operator set is left alone.
-  for (const char* name : {"UCX_POSIX_ERROR_HANDLING", "UCX_SYSV_ERROR_HANDLING"}) {
-    setenv(name, "y", 1);
-  }
-
   ucp_config_t* config = nullptr;
   if (auto status = ucp_config_read(nullptr, nullptr, &config); status != UCS_OK) {
     return unavailable("its configuration", status);
   }
-  std::string keepalive =
-      std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(settings.keepalive).count()) +
-      "ms";
+  auto pause = std::chrono::duration_cast<std::chrono::milliseconds>(settings.keepalive);
+  std::string keepalive = std::to_string(pause.count()) + "ms";
   std::string devices = joined(settings.interfaces, ',');
   std::pair<const char*, const char*> options[] = {{"TLS", lanes.c_str()},
                                                    {"KEEPALIVE_INTERVAL", keepalive.c_str()},

@@ -8,9 +8,9 @@
 // Error handling decides more than it seems.  A mover must outlive its peers, so endpoints are made
 // with UCP_ERR_HANDLING_MODE_PEER; UCX 1.13 then does without cma (which cannot be invalidated) and
 // moves bulk data through the shared-memory queues.  That is no loss: see exchange.h for figures.
-// The queues of posix and sysv report a dead peer only if asked to, and that, like the size of
-// their segments, can be set by environment variables alone (ucp_config_modify accepts the names
-// and then ignores them with a warning); `create` sets those and everything else by
+// The queues of posix and sysv report a dead peer only if asked to, and that can be asked by the
+// environment alone: ucp_config_modify accepts the name and then ignores it with a warning.  So the
+// process that makes a context first puts `environment()` into its own; everything else is set by
 // ucp_config_modify.
 //
 // Threading: create on the thread that will drive the worker, before there are others.
@@ -21,9 +21,13 @@
 #include <ucp/api/ucp.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace alnilam::ucx {
+
+// Names and values that must be in the environment when a context is made.
+std::vector<std::pair<const char*, const char*>> environment();
 
 struct Settings {
   // Network interfaces to be trusted ("lo", "eth1", or "mlx5_0:1" for InfiniBand); empty: none.

@@ -46,11 +46,6 @@ kj::ArrayPtr<kj::byte> asKj(std::span<std::byte> bytes) {
 
 }  // namespace
 
-struct Exchange::Want {
-  WantHeader header;
-  std::string reader;  // its address
-};
-
 struct Exchange::Pull {
   PullRequest request;
   kj::Own<kj::PromiseFulfiller<kj::Own<Result<PullReport>>>> answer;
@@ -119,15 +114,15 @@ void Exchange::taskFailed(kj::Exception&& e) { KJ_LOG(ERROR, "exchange", e); }
 ucs_status_t Exchange::onWant(void* self, const void* header, std::size_t headerSize, void* data,
                               std::size_t size, const ucp_am_recv_param_t* param) {
   auto& exchange = *static_cast<Exchange*>(self);
-  Want want{};
+  WantHeader want{};
   bool whole = (param->recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV) == 0;
-  if (!read(header, headerSize, want.header) || !whole || size == 0 || size > kLongestAddress) {
+  if (!read(header, headerSize, want) || !whole || size == 0 || size > kLongestAddress) {
     exchange.say_("dropped a malformed request of " + std::to_string(headerSize) + "+" +
                   std::to_string(size) + " bytes");
     return UCS_OK;
   }
-  want.reader.assign(static_cast<const char*>(data), size);
-  exchange.wants_.push_back(std::move(want));
+  exchange.wants_.push_back({ObjectId{want.object}, want.size, {want.partOffset, want.partSize},
+                             want.ticket, std::string(static_cast<const char*>(data), size)});
   return UCS_OK;
 }
 
@@ -236,26 +231,70 @@ void Exchange::reap() {
 void Exchange::serve(Want& want) {
   Peer& peer = *reach(want.reader).peer;
   if (peer.broken()) return;
-  auto& header = want.header;
-  Extent part{header.partOffset, header.partSize};
-  auto hold = serving_.hold(ObjectId{header.object}, header.size, part);
-  if (!hold) return refuse(peer, header.ticket, hold.error());
+  Extent part = want.part;
+  auto hold = serving_.hold(want.object, want.size, part);
+  if (!hold) {
+    if (hold.error().code == RefusalCode::unknown && wait(want)) return;
+    return refuse(peer, want.ticket, hold.error());
+  }
   if (peer.serving >= config_.maxServing) {
-    return refuse(peer, header.ticket, {RefusalCode::overloaded, "asked for too many parts at once"});
+    return refuse(peer, want.ticket, {RefusalCode::overloaded, "asked for too many parts at once"});
   }
 
   auto held = std::move(hold).value();
   auto bytes = asKj(arena_.at({held->place().offset + part.offset, part.size}));
-  TicketHeader answer{kMagic, 0, header.ticket, part.size};
+  TicketHeader answer{kMagic, 0, want.ticket, part.size};
   ++peer.serving;
   peer.lastProgress = now();
   watch();
-  unsigned flags = part.size >= config_.rendezvousFrom ? UCP_AM_SEND_FLAG_RNDV : UCP_AM_SEND_FLAG_EAGER;
+  bool large = part.size >= config_.rendezvousFrom;
+  unsigned flags = large ? UCP_AM_SEND_FLAG_RNDV : UCP_AM_SEND_FLAG_EAGER;
   peer.send(kChunk, bytesOf(answer), bytes, flags,
             [this, &peer, held = kj::mv(held)](ucs_status_t) {
               --peer.serving;
               peer.lastProgress = now();
             });
+}
+
+Result<Extent> Exchange::publish(ObjectId object, Extent place) {
+  auto published = serving_.publish(object, place);
+  if (!published) return published;
+  auto [first, last] = early_.equal_range(object);
+  if (first == last) return published;
+  std::vector<Want> waiting;
+  for (auto entry = first; entry != last; ++entry) {
+    waiting.push_back(std::move(entry->second.second));
+  }
+  early_.erase(first, last);
+  for (Want& want : waiting) serve(want);
+  worker_.wake();
+  return published;
+}
+
+bool Exchange::wait(Want& want) {
+  if (config_.patience.count() == 0 || early_.size() >= config_.maxEarly) return false;
+  if (want.waited) return false;
+  want.waited = true;
+  ObjectId object = want.object;
+  early_.emplace(object, std::pair(now() + config_.patience, std::move(want)));
+  if (!refusingLate_) refuseLate();
+  return true;
+}
+
+void Exchange::refuseLate() {
+  std::vector<Want> late;
+  for (auto entry = early_.begin(); entry != early_.end();) {
+    bool over = entry->second.first <= now();
+    if (over) late.push_back(std::move(entry->second.second));
+    entry = over ? early_.erase(entry) : std::next(entry);
+  }
+  for (Want& want : late) serve(want);
+  if (!late.empty()) worker_.wake();
+  refusingLate_ = !early_.empty();
+  if (!refusingLate_) return;
+  tasks_.add(timer_.afterDelay(config_.patience.count() / 4 * kj::NANOSECONDS).then([this]() {
+    refuseLate();
+  }));
 }
 
 void Exchange::refuse(Peer& peer, std::uint64_t ticket, const Refusal& why) {

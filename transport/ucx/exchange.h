@@ -9,21 +9,26 @@
 //                                 <-- chunk {ticket} + bytes (rendezvous), or
 //                                 <-- refused {ticket, why}
 //
-// A ticket is one part of one pull; the reader alone knows where its bytes go and how many they are.
-// A chunk for a ticket it does not wait for is dropped.  `window` parts are asked for at a time, so
-// a slow reader is never sent more than that and the holder's next part is always under way.
+// A ticket is one part of one pull; the reader alone knows where its bytes go and how many they
+// are. A chunk for a ticket it does not wait for is dropped.  `window` parts are asked for at a
+// time, so a slow reader is never sent more than that and the holder's next part is always under
+// way.
 //
-// Why active messages and not tagged receives: a posted receive whose sender died must be cancelled,
-// and one that has matched cannot be; an announced message is received only when it is there, and
-// the same rendezvous moves it.  Why not get and put: over tcp they ran 4 to 100 times slower.
+// Why active messages and not tagged receives: a posted receive whose sender died must be
+// cancelled, and one that has matched cannot be; an announced message is received only when it is
+// there, and the same rendezvous moves it.  Why not get and put: over tcp they ran 4 to 100 times
+// slower.
+//
+// A reader may learn of an object sooner than the holder's mover, whose news travel on another way:
+// a part of an object that is not published waits `patience` before it is refused.
 //
 // When a holder fails, by a refusal, a fault or silence for `stallAfter`, the parts that are still
 // missing are asked of the next holder; what has arrived is kept.  The answer comes only when no
 // operation can write to the destination any more.
 //
-// Measured by tests/bench/bench_pull (256 MiB, two processes on two cores), see the end of this text.
-// What moved it: parts of 8 MiB, several at a time, so that one part's answer overlaps the next
-// part's question; looking again before sleeping (worker.h).
+// Measured by tests/bench/bench_pull (256 MiB, two processes on two cores), see the end of this
+// text. What moved it: parts of 8 MiB, several at a time, so that one part's answer overlaps the
+// next part's question; looking again before sleeping (worker.h).
 //
 // Threading: one event loop.  Lifetime: everything passed in must outlive the exchange.
 // Errors: a pull that failed is a Refusal (unavailable) that names each holder's reason.
@@ -85,6 +90,8 @@ class Exchange final : private Worker::Listener,
     std::size_t window = 4;            // parts of a pull that are asked for at a time
     Bytes rendezvousFrom = 16_KiB;     // smaller parts are copied through UCX's own buffers
     Duration stallAfter = std::chrono::seconds(10);
+    Duration patience = std::chrono::milliseconds(100);  // with what is not published yet
+    std::size_t maxEarly = 4096;       // parts that wait for that; more are refused
     std::size_t maxServing = 256;      // parts on their way to one reader; more are refused
     std::size_t maxPeers = 4096;       // above it, the peers that are idle are closed
   };
@@ -94,8 +101,11 @@ class Exchange final : private Worker::Listener,
            const kj::MonotonicClock& clock, Config config, Say say);
   ~Exchange() noexcept(false);
 
-  // What readers may ask for.
-  Serving& serving() { return serving_; }
+  // See Serving.
+  Result<Extent> publish(ObjectId object, Extent place);
+  kj::Promise<void> withdraw(const std::vector<ObjectId>& objects) {
+    return serving_.withdraw(objects);
+  }
 
   // Moves an object into [offset, offset + size) of the arena.  Refuses (invalid) a request without
   // holders, without bytes or with a destination outside the arena.
@@ -112,7 +122,14 @@ class Exchange final : private Worker::Listener,
     Extent part;  // of the object
     bool receiving = false;
   };
-  struct Want;
+  struct Want {  // a part, as a reader asked for it
+    ObjectId object;
+    Bytes size = 0;
+    Extent part;
+    std::uint64_t ticket = 0;
+    std::string reader;  // its address
+    bool waited = false;
+  };
   struct Known {
     kj::Own<Peer> peer;
     std::string lane;  // empty until the first chunk has come
@@ -135,6 +152,8 @@ class Exchange final : private Worker::Listener,
 
   Known& reach(const std::string& address);
   void serve(Want& want);
+  bool wait(Want& want);  // whether it may wait for its object
+  void refuseLate();
   void refuse(Peer& peer, std::uint64_t ticket, const Refusal& why);
   void ask(Pull& pull, Extent part);
   void advance(Pull& pull);
@@ -164,6 +183,9 @@ class Exchange final : private Worker::Listener,
   std::map<std::uint64_t, Chunk> chunks_;  // by ticket
   std::uint64_t nextTicket_ = 1;
   std::map<NodeId, LaneUse> use_;
+
+  std::multimap<ObjectId, std::pair<Instant, Want>> early_;  // until when they may wait
+  bool refusingLate_ = false;
 
   // Noted inside UCX, acted upon in `progressed`.
   std::vector<Want> wants_;

@@ -69,7 +69,7 @@ TEST_F(ExchangeTest, BytesArriveAsTheyLayWhateverTheSize) {
     Extent to = reader->arena.allocate(size + 64).value();
     auto around = reader->arena.at(to);
     std::memset(around.data(), 0x5a, around.size());
-    ASSERT_TRUE(holder->exchange->serving().publish(kObject, from));
+    ASSERT_TRUE(holder->exchange->publish(kObject, from));
     // Act
     auto report = pull(*reader, size, to, {{NodeId{2}, holder->address()}});
     // Assert
@@ -79,7 +79,7 @@ TEST_F(ExchangeTest, BytesArriveAsTheyLayWhateverTheSize) {
     EXPECT_EQ(report.value().bytes, size);
     EXPECT_EQ(report.value().from, NodeId{2});
     EXPECT_EQ(report.value().lane, "posix");
-    holder->exchange->serving().withdraw({kObject}).wait(io.waitScope);
+    holder->exchange->withdraw({kObject}).wait(io.waitScope);
     holder->arena.free(from.offset);
     reader->arena.free(to.offset);
   }
@@ -94,7 +94,7 @@ TEST_F(ExchangeTest, GoesOverTcpBoundToTheInterfaceThatWasNamed) {
   auto holder = side({}, tcp), reader = side({}, tcp);
   Extent from = holder->fill(20_MiB + 3, 1);
   Extent to = reader->arena.allocate(from.size).value();
-  ASSERT_TRUE(holder->exchange->serving().publish(kObject, from));
+  ASSERT_TRUE(holder->exchange->publish(kObject, from));
   auto report = pull(*reader, from.size, to, {{NodeId{2}, holder->address()}});
   ASSERT_TRUE(report) << report.error().why;
   EXPECT_TRUE(same(holder->arena.at(from), reader->arena.at(to)));
@@ -106,8 +106,8 @@ TEST_F(ExchangeTest, TheNextHolderIsAskedWhenOneDoesNotHaveIt) {
   auto none = side(), other = side(), holder = side({.chunk = 64_KiB}), reader = side();
   Extent from = holder->fill(1_MiB, 3);
   Extent to = reader->arena.allocate(from.size).value();
-  ASSERT_TRUE(holder->exchange->serving().publish(kObject, from));
-  ASSERT_TRUE(other->exchange->serving().publish(kObject, other->fill(1_MiB + 1, 3)));
+  ASSERT_TRUE(holder->exchange->publish(kObject, from));
+  ASSERT_TRUE(other->exchange->publish(kObject, other->fill(1_MiB + 1, 3)));
   // Act
   auto report = pull(*reader, from.size, to,
                      {{NodeId{2}, none->address()},
@@ -121,7 +121,7 @@ TEST_F(ExchangeTest, TheNextHolderIsAskedWhenOneDoesNotHaveIt) {
 
 TEST_F(ExchangeTest, WhenNoHolderHasItTheReasonOfEachIsTold) {
   auto none = side(), other = side(), reader = side();
-  ASSERT_TRUE(other->exchange->serving().publish(kObject, other->fill(100, 3)));
+  ASSERT_TRUE(other->exchange->publish(kObject, other->fill(100, 3)));
   auto report = pull(*reader, 1_MiB, reader->arena.allocate(1_MiB).value(),
                      {{NodeId{2}, none->address()}, {NodeId{3}, other->address()}});
   ASSERT_FALSE(report);
@@ -145,10 +145,9 @@ TEST_F(ExchangeTest, RefusesWhatCannotBe) {
     ASSERT_FALSE(report);
     EXPECT_EQ(report.error().code, RefusalCode::invalid);
   }
-  auto& serving = reader->exchange->serving();
-  EXPECT_FALSE(serving.publish(ObjectId{}, {0, 10}));
-  EXPECT_FALSE(serving.publish(kObject, {256_MiB, 1}));
-  EXPECT_FALSE(serving.publish(kObject, {UINT64_MAX, 2}));
+  EXPECT_FALSE(reader->exchange->publish(ObjectId{}, {0, 10}));
+  EXPECT_FALSE(reader->exchange->publish(kObject, {256_MiB, 1}));
+  EXPECT_FALSE(reader->exchange->publish(kObject, {UINT64_MAX, 2}));
 }
 
 TEST_F(ExchangeTest, ManyPullsAtOnceDoNotMixUp) {
@@ -159,13 +158,26 @@ TEST_F(ExchangeTest, ManyPullsAtOnceDoNotMixUp) {
     Extent from = holder->fill(300'000 + i * 1000, i * 7);
     Extent to = reader->arena.allocate(from.size).value();
     ObjectId object = ObjectId::make(JobId{1}, i + 1);
-    ASSERT_TRUE(holder->exchange->serving().publish(object, from));
+    ASSERT_TRUE(holder->exchange->publish(object, from));
     places.emplace_back(from, to);
-    pulls.add(reader->exchange->pull({object, from.size, to.offset, {{NodeId{2}, holder->address()}}})
+    PullRequest request{object, from.size, to.offset, {{NodeId{2}, holder->address()}}};
+    pulls.add(reader->exchange->pull(std::move(request))
                   .then([](Result<PullReport> report) { EXPECT_TRUE(report); }));
   }
   kj::joinPromises(pulls.finish()).wait(io.waitScope);
   for (auto& [from, to] : places) EXPECT_TRUE(same(holder->arena.at(from), reader->arena.at(to)));
+}
+
+TEST_F(ExchangeTest, AReaderThatIsEarlierThanTheNewsOfAnObjectIsServedAllTheSame) {
+  auto holder = side({.patience = std::chrono::seconds(10)}), reader = side();
+  Extent from = holder->fill(1_MiB, 4);
+  Extent to = reader->arena.allocate(from.size).value();
+  auto report = reader->exchange->pull({kObject, from.size, to.offset,
+                                        {{NodeId{2}, holder->address()}}}).eagerlyEvaluate(nullptr);
+  io.provider->getTimer().afterDelay(5 * kj::MILLISECONDS).wait(io.waitScope);
+  ASSERT_TRUE(holder->exchange->publish(kObject, from));
+  EXPECT_TRUE(report.wait(io.waitScope));
+  EXPECT_TRUE(same(holder->arena.at(from), reader->arena.at(to)));
 }
 
 TEST_F(ExchangeTest, WithdrawWaitsUntilNoTransferReadsTheObject) {
@@ -173,13 +185,13 @@ TEST_F(ExchangeTest, WithdrawWaitsUntilNoTransferReadsTheObject) {
   auto holder = side(), reader = side();
   Extent from = holder->fill(64_MiB, 9);
   Extent to = reader->arena.allocate(from.size).value();
-  ASSERT_TRUE(holder->exchange->serving().publish(kObject, from));
+  ASSERT_TRUE(holder->exchange->publish(kObject, from));
   auto report = reader->exchange->pull({kObject, from.size, to.offset,
                                         {{NodeId{2}, holder->address()}}}).eagerlyEvaluate(nullptr);
   // Act: withdraw when parts are on their way; then overwrite, as the next object would
   bool overwritten = false;
   auto gone = io.provider->getTimer().afterDelay(2 * kj::MILLISECONDS).then([&] {
-    return holder->exchange->serving().withdraw({kObject, ObjectId{99}});
+    return holder->exchange->withdraw({kObject, ObjectId{99}});
   }).then([&] {
     std::memset(holder->arena.at(from).data(), 0, from.size);
     overwritten = true;

@@ -6,8 +6,9 @@
 // nothing more is sent.  A fault is never an abort and never an exception; the owner is told by
 // Owner::faulted.  A peer that came back has another address and is another Peer.
 //
-// An operation's `done` is called exactly once, possibly before `send` returns.  Memory that UCX may
-// still write to or read from is safe to reuse only then, which is why `quiet` waits for all of them.
+// An operation's `done` is called exactly once, possibly before `send` returns.  Memory that UCX
+// may still write to or read from is safe to reuse only then, which is why `quiet` waits for all of
+// them.
 //
 // Lifetime: the worker must outlive the peer; a peer is destroyed only when `quiet`.
 

@@ -45,9 +45,9 @@ Result<kj::Own<Serving::Hold>> Serving::hold(ObjectId object, Bytes size, Extent
                                              std::to_string(size)};
   }
   if (part.offset > size || part.size > size - part.offset) {
-    return Refusal{RefusalCode::invalid, "the part at " + std::to_string(part.offset) + " of " +
-                                             std::to_string(part.size) + " bytes is not inside object " +
-                                             show(object)};
+    return Refusal{RefusalCode::invalid,
+                   "the part at " + std::to_string(part.offset) + " of " +
+                       std::to_string(part.size) + " bytes is not inside object " + show(object)};
   }
   return kj::addRef(*known->second);
 }

@@ -20,7 +20,8 @@ Result<kj::Own<Worker>> Worker::create(const Context& context, kj::UnixEventPort
     if (status != UCS_OK) ucp_worker_destroy(worker);
   }
   if (status != UCS_OK) {
-    return Refusal{RefusalCode::unavailable, std::string("UCX worker: ") + ucs_status_string(status)};
+    return Refusal{RefusalCode::unavailable,
+                   std::string("UCX worker: ") + ucs_status_string(status)};
   }
   return kj::heap<Worker>(worker, port, descriptor);
 }
