@@ -4,7 +4,7 @@
 // `write` fills a builder from a struct that this process made and trusts.  `read` takes what came
 // from outside: every list is bounded, every text is UTF-8 afterwards, every enum is one that
 // exists, and amounts and topologies have passed their own `check`.  A refusal names what was
-// wrong. 
+// wrong.
 // Failures travel beside the values they stand behind, each once a batch: a million tasks that fail
 // with one cause carry one message.  `FailureTable` gathers them while values are written; on the
 // way in they are read first and shared.

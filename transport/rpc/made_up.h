@@ -32,7 +32,8 @@ class MadeUp {
   Duration duration() { return Duration(1 + below(1'000'000'000)); }
 
   std::string text(std::size_t most = 40) {
-    static constexpr const char* kPieces[] = {"a", "Z", "_", "::", "7", "\u00e9", "\u6f22", "\U0001f600"};
+    static constexpr const char* kPieces[] = {"a", "Z",      "_",      "::",
+                                              "7", "\u00e9", "\u6f22", "\U0001f600"};
     std::string text = "t";
     while (text.size() + 4 < most && below(12) != 0) text += kPieces[below(8)];
     return text;

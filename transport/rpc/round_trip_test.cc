@@ -1,7 +1,7 @@
 // Goal: a struct that crosses the wire arrives as it left.
 // Method: seeded structs are written, read and written again; both messages must be equal byte for
-// byte.  So that a field which writer and reader both forgot is noticed, every field of the schema must
-// have been set to something by one of the seeds.  A failure names its seed.
+// byte.  So that a field which writer and reader both forgot is noticed, every field of the schema
+// must have been set to something by one of the seeds.  A failure names its seed.
 
 #include "transport/rpc/made_up.h"
 
@@ -79,7 +79,8 @@ void expectRoundTrip(Make&& make, Write&& write, Read&& read) {
       std::string name = field.getProto().getName().cStr();
       // Inputs and puts are held or stored; only answers can have failed.
       bool mayMiss = name == "failure" && !std::is_same_v<Wire, schema::Told>;
-      EXPECT_TRUE(mayMiss || met.second.contains(name)) << type << "." << name << " does not travel";
+      EXPECT_TRUE(mayMiss || met.second.contains(name))
+          << type << "." << name << " does not travel";
     }
   }
 }
