@@ -163,8 +163,11 @@ void Tables::kept(Node& node, const ObjectKept& copy) {
   } else if (item->stage == Stage::evicted) {
     item->slot = addStored({copy.object, copy.size, {node.id}});  // a copy nobody knew of
     setStage(*job, *item, Stage::stored);
+  } else if (item->stage == Stage::assigned && item->node == node.id.value) {
+    ++ignored;  // it is being made again right there, and a release could hit the new one
   } else {
-    ++ignored;
+    node.orders.release.push_back(copy.object);  // it is being made again elsewhere, or has failed
+    owe(node);
   }
 }
 

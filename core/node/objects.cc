@@ -122,8 +122,8 @@ void NodeBrain::State::release(ObjectId id) {
   if (objects[index].here && objects[index].pins == 0) dropObject(index);
 }
 
-// After the job's tasks and its executor: nothing is pinned any more.  What is on its way is dropped
-// on arrival.
+// After the job's tasks and its executor: nothing is pinned any more.  What is on its way is
+// dropped on arrival.
 void NodeBrain::State::dropObjectsOf(JobId job) {
   for (std::uint32_t index = 0; index < objects.size(); ++index) {
     Object& object = objects[index];

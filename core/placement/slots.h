@@ -3,8 +3,8 @@
 //
 // Pure functions over flat state.  A NodeRoom is what is left of a node, kept twice: as sums
 // (`free`, what the head counts as well) and piece by piece (each core, each device), because a sum
-// that covers a request may lie in pieces that do not.  `take` answers for one slot, `give` undoes it
-// exactly; both only add and subtract integers.
+// that covers a request may lie in pieces that do not.  `take` answers for one slot, `give` undoes
+// it exactly; both only add and subtract integers.
 //
 // Rules:
 //   cpus     whole ones get whole cores, of one NUMA domain if it has them; what remains below one

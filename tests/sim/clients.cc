@@ -47,7 +47,9 @@ void World::fromClient(Client& client, head::Input input) {
 
 // What no node that was ever seen could run is refused, so clients come when all have been seen.
 void World::openClient(Client& client) {
-  bool allSeen = std::all_of(hosts_.begin(), hosts_.end(), [](auto& host) { return !!host->id; });
+  bool allSeen = std::all_of(hosts_.begin(), hosts_.end(), [](auto& host) {
+    return host->id || (!host->stays && !host->node->alive());
+  });
   if (!allSeen) {
     time_.after(10ms, [this, &client] { openClient(client); });
     return;
