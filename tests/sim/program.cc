@@ -46,6 +46,7 @@ Program Program::random(Luck& luck) {
   std::size_t count = 1 + luck.below(luck.percent(20) ? 200 : 60);
   bool shortTasks = luck.percent(40);
   bool unruly = luck.percent(60);
+  std::uint64_t cancels = luck.percent(20) ? 30 : 2;  // in a hundred tasks
   for (std::uint32_t index = 1; index <= count; ++index) {
     SimTask task;
     task.index = index;
@@ -67,7 +68,7 @@ Program Program::random(Luck& luck) {
           task.crashes = kAlways;
           task.taskClass = static_cast<ClassIndex>(classes);
         }
-        task.cancelled = luck.percent(2);
+        task.cancelled = luck.percent(cancels);
       }
     }
 
