@@ -152,7 +152,10 @@ void World::hear(Client& client, const head::Told& told) {
     std::string text = value.state == Value::State::failed
                            ? name(value.failure->kind)
                            : std::to_string(client.program.at(index).value);
-    if (isFirst) client.told[index] = text;
+    // Only the loss of bytes that nothing can remake comes after a value.
+    bool isLoss = value.state == Value::State::failed &&
+                  value.failure->kind == FailureKind::objectLost;
+    if (isFirst || isLoss) client.told[index] = text;
     else if (client.told[index] != text) violation("told two things of " + show(object));
     ++told_;
     if (!client.closed) judge(client, index, value);
