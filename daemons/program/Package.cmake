@@ -4,8 +4,9 @@
 # where it is installed; what it stands on is found by walking its links, so a new library of ours
 # needs no entry here.
 #
-# Headers go to include/alnilam/ with the folders they have here, and includes of ours in them are
-# rewritten from "core/..." to <alnilam/core/...>: a program's own core/ is its own.
+# Headers are those that <alnilam/alnilam.h> reaches.  They go to include/alnilam/ with the folders
+# they have here, and includes of ours in them are rewritten from "core/..." to <alnilam/core/...>: a
+# program's own core/ is its own.
 
 # Our own static libraries that `target` links, directly or not, itself first.
 function(alnilam_libraries_of target result)
@@ -55,14 +56,6 @@ if(TARGET alnilam_emulated_cuda)
   install(TARGETS alnilam_emulated_cuda LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endif()
 
-# Headers: what <alnilam/alnilam.h> reaches, and what stands beside it.
-set(ALNILAM_HEADERS "")
-foreach(room core gpu/driver gpu/device)
-  file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}
-    ${PROJECT_SOURCE_DIR}/${room}/*.h)
-  list(APPEND ALNILAM_HEADERS ${headers})
-endforeach()
-set(ALNILAM_UMBRELLA daemons/program/include/alnilam)
 configure_file(${CMAKE_CURRENT_LIST_DIR}/install_headers.cmake.in
   ${PROJECT_BINARY_DIR}/install_headers.cmake @ONLY)
 install(SCRIPT ${PROJECT_BINARY_DIR}/install_headers.cmake)
