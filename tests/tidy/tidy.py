@@ -43,13 +43,12 @@ MAY_INCLUDE = {
     "gpu/discovery": ["core/base", "core/cluster", "gpu/driver", "<posix>", "<hwloc>"],
     "gpu/device": ["core", "gpu/driver", "gpu/discovery/offered.h", "<posix>"],
     "schema": [],
-    "transport/memory": ["core", "<posix>"],
+    "transport/memory": ["core/base", "<posix>"],
     "transport/rpc": ["core", "schema", "transport/memory", "<posix>", "<kj>", "<capnp>",
                       "<openssl>", "<spdlog>"],
-    "transport/ucx": ["core", "schema", "transport/memory", "transport/rpc", "<posix>", "<kj>",
-                      "<capnp>", "<ucx>", "<spdlog>"],
-    "daemons": ["core", "gpu", "transport", "schema", "daemons/program", "<posix>", "<kj>",
-                "<capnp>", "<openssl>", "<spdlog>", "<cli>"],
+    "transport/ucx": ["core/base", "transport/memory", "<posix>", "<kj>", "<ucx>"],
+    "daemons": ["core", "gpu", "transport", "schema", "daemons/program", "daemons/process",
+                "<posix>", "<kj>", "<capnp>", "<openssl>", "<spdlog>", "<cli>"],
     "examples": ["<alnilam>", "<cli>", "<posix>"],
     "tests": ["core", "gpu", "transport", "schema", "daemons", "tests", "<alnilam>", "<posix>",
               "<kj>", "<capnp>", "<ucx>", "<openssl>", "<spdlog>", "<cli>", "<tbb>",
@@ -69,9 +68,6 @@ WORLDS = [
 _ALL = {"core", "gpu", "transport", "daemons", "examples", "tests"}
 _OURS = _ALL - {"tests"}
 BANNED = [  # pattern, folders, what to do instead
-    (r"\bclock::now\b|\w_clock::now\b|\btime\((nullptr|NULL|0)\)|\b(gettimeofday|clock_gettime)\b",
-     {"core/base", "core/cluster", "core/graph", "core/placement", "core/node", "core/head",
-      "core/api", "gpu", "transport"}, "take `now`, a timer or a clock as a parameter"),
     (r"\brandom_device\b|\brand\(\)|\bsrand\(|\bmt19937(_64)?\s+\w+;", {"core", "gpu", "transport"},
      "take a seeded generator"),
     (r"\bsleep_for\b|\bsleep_until\b|\b(u|nano)?sleep\(", _ALL, "wait for the event itself"),
@@ -80,9 +76,6 @@ BANNED = [  # pattern, folders, what to do instead
     (r"\bco_(await|return|yield)\b", _ALL, "g++ 12 miscompiles coroutines over KJ; use .then()"),
     (r"\bunordered_(multi)?(map|set)\b", {"core"}, "iteration order must not depend on hashing"),
     (r"\bKJ_DBG\b", _ALL, "remove before landing"),
-    (r"\bgetenv\b|\bsetenv\b|\bputenv\b|\bunsetenv\b",
-     {"core/base", "core/cluster", "core/graph", "core/placement", "core/node", "core/head",
-      "core/api", "transport"}, "whoever wires the process reads the environment and hands it in"),
     (r"\bstd::(thread|jthread|mutex|condition_variable|atomic|future|async)\b",
      {"core/cluster", "core/graph", "core/placement", "core/node", "core/head"},
      "brains have no threads; core/engine does"),
@@ -94,6 +87,15 @@ BANNED = [  # pattern, folders, what to do instead
     (r"\b(class|struct|using)\s+(?!CU)\w*(Manager|Helper|Utils?|Handler|Processor|Info|Data)\b"
      r"(?!\s*;)", _ALL, "a name that says what it is for"),
     (r"\b(ctx|tmp)\b", _OURS, "a name that says what it is"),
+]
+# Likewise, but unit tests and benchmarks may: they read seeds and measure.
+BANNED_BUT_IN_TESTS = [
+    (r"\bclock::now\b|\w_clock::now\b|\btime\((nullptr|NULL|0)\)|\b(gettimeofday|clock_gettime)\b",
+     {"core/base", "core/cluster", "core/graph", "core/placement", "core/node", "core/head",
+      "core/api", "gpu", "transport"}, "take `now`, a timer or a clock as a parameter"),
+    (r"\bgetenv\b|\bsetenv\b|\bputenv\b|\bunsetenv\b",
+     {"core/base", "core/cluster", "core/graph", "core/placement", "core/node", "core/head",
+      "core/api", "transport"}, "whoever wires the process reads the environment and hands it in"),
 ]
 # In comments as well: what nobody may leave behind.
 LEFTOVER = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK|stu" r"bbed)\b")
@@ -117,6 +119,11 @@ def inside(path, folder):
     return path == folder or path.startswith(folder + "/")
 
 
+def isTest(path):
+    return bool(re.search(r"_tests?$|_bench$|^bench_", pathlib.PurePath(path).stem)) or \
+        inside(path, "tests")
+
+
 def homeOf(path):
     """The entry of MAY_INCLUDE that decides for `path`; the longest wins."""
     homes = [folder for folder in MAY_INCLUDE if inside(path, folder)]
@@ -131,9 +138,7 @@ def checkInclude(path, line):
     if home is None:
         yield "this folder has no arrows in tests/tidy/tidy.py: say what it may include"
         return
-    name = pathlib.PurePath(path).stem
-    may = MAY_INCLUDE[home] + (FOR_TESTS if re.search(r"_test$|_tests$|_bench$|^bench_", name) or
-                               inside(path, "tests") else [])
+    may = MAY_INCLUDE[home] + (FOR_TESTS if isTest(path) else [])
     if match.group(1) == '"':
         if "/" not in target or target.startswith("."):
             # A neighbour by its bare name, which only examples may use: they stand alone.
@@ -174,22 +179,27 @@ def checkCode(path, text):
             yield 1, "a header starts with #pragma once"
         if not (len(lines) > 1 and lines[1].startswith("// ")):
             yield 2, "under #pragma once stands an essay: what it is for, and why it is so"
-    if suffix not in SOURCES:
+    if suffix in SOURCES:
+        for number, line in enumerate(lines, 1):
+            for why in checkInclude(path, line):
+                yield number, why
+    elif suffix != ".py":
         return
-    for number, line in enumerate(lines, 1):
-        for why in checkInclude(path, line):
-            yield number, why
-    for number, line in enumerate(withoutComments(text).splitlines(), 1):
-        for pattern, folders, instead in BANNED:
+    banned = BANNED + ([] if isTest(path) else BANNED_BUT_IN_TESTS)
+    for number, line in enumerate(withoutComments(text, suffix == ".py").splitlines(), 1):
+        for pattern, folders, instead in banned:
             if any(inside(path, folder) for folder in folders) and re.search(pattern, line):
                 yield number, f"`{re.search(pattern, line).group().strip()}`: {instead}"
 
 
 def checkFolders(paths):
-    """Every folder that holds files has a README.md, from the first level down."""
+    """Every folder that holds sources, itself or below, has a README.md.
+
+    But for include/: what programs include is described by the folder that offers it.
+    """
     folders = {parent.as_posix() for path in paths for parent in pathlib.PurePath(path).parents
-               if parent.parts and not parent.parts[0].startswith(".")}
-    # Folders of nothing but recorded inputs belong to the folder above.
+               if parent.parts and not parent.parts[0].startswith(".")
+               and "include" not in parent.parts}
     holding = {pathlib.PurePath(path).parent.as_posix() for path in paths
                if pathlib.PurePath(path).suffix in CODE or path.endswith("CMakeLists.txt")}
     for folder in sorted(folders):
