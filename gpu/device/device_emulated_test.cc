@@ -76,7 +76,7 @@ TEST_F(EmulatedDeviceTest, ManyTasksOnManyThreadsKeepToThemselves) {
   std::vector<std::thread> threads;
   std::vector<int> wrong(4);
   for (int t = 0; t < 4; ++t) {
-    threads.emplace_back([&, t] {
+    threads.emplace_back([this, &wrong, t] {
       auto devices = slot({static_cast<std::uint32_t>(t % 2)});
       for (int task = 0; task < 20; ++task) {
         Context& gpu = devices->begin();
