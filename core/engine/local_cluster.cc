@@ -243,6 +243,7 @@ void LocalCluster::State::route(node::Output& output) {
     node_.step(now(), node::ExecutorUp{start->executor});
   } else if (auto* stop = std::get_if<node::StopExecutor>(&output)) {
     std::erase_if(executors_, [&](auto& executor) { return executor.id == stop->executor; });
+    node_.step(now(), node::ExecutorGone{stop->executor, {}, FailureKind::exited, "stopped"});
   } else if (auto* orders = std::get_if<node::ToExecutor>(&output)) {
     for (LocalExecutor& executor : executors_) {
       if (executor.id == orders->executor) executor.pool->order(std::move(orders->orders));
