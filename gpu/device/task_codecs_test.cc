@@ -37,8 +37,6 @@ std::vector<float> scaleToHost(Context& gpu, View<const float> in, float factor)
 
 // Several inputs become one array, on the second of the task's devices.
 Array<float> join(Context& gpu, std::vector<View<const float>> parts) {
-  std::size_t count = 0;
-  for (auto part : parts) count += part.size();
   std::vector<float> all;
   for (auto part : parts) {
     std::vector<float> host(part.size());
