@@ -1,0 +1,44 @@
+#pragma once
+// What the functions of api_*.cc check before they do anything: is the driver initialised, may this
+// thread call it, is there a current context and is it sound, is a handle live.
+
+#include "gpu/emulator/api.h"
+#include "gpu/emulator/machine.h"
+
+#include <optional>
+
+namespace alnilam::gpu::emulator::api {
+
+// Success where this thread may call the driver.
+CUresult enter();
+
+// The current context in `context`, if it's live and sound; otherwise what to return.
+CUresult enterContext(Context*& context);
+
+// The object behind a handle, or null if it isn't live.
+template <typename Object, typename Handle>
+Object* lookUp(Handle handle) {
+  auto* object = reinterpret_cast<Object*>(handle);
+  return object && machine()->isLive(object) ? object : nullptr;
+}
+
+// The stream behind a handle, 0 and the special ones being the current context's default stream.
+// Null if there's no such stream.
+Stream* streamOf(Context& current, CUstream handle);
+
+// Puts work on a stream, in the order that CUDA gives it: the default stream waits for all blocking
+// streams of its context, and they for it.
+void put(Stream& stream, Stream::Work work);
+
+// Waits for all work of a context; then pools give back what they keep beyond their thresholds.
+void synchronize(Context& context);
+void trimPools(Device& device);
+
+}  // namespace alnilam::gpu::emulator::api
+
+#define ALNILAM_ENTER() \
+  if (CUresult refused = enter(); refused != CUDA_SUCCESS) return refused
+
+#define ALNILAM_ENTER_CONTEXT(context) \
+  Context* context = nullptr;          \
+  if (CUresult refused = enterContext(context); refused != CUDA_SUCCESS) return refused

@@ -1,0 +1,231 @@
+// Streams, host functions and events.
+
+#include "gpu/emulator/api_common.h"
+
+namespace alnilam::gpu::emulator::api {
+
+Stream* streamOf(Context& current, CUstream handle) {
+  auto value = reinterpret_cast<std::uintptr_t>(handle);
+  if (value == 0 || value == kStreamLegacy || value == kStreamPerThread) {
+    return current.defaultStream.get();
+  }
+  return lookUp<Stream>(handle);
+}
+
+void put(Stream& stream, Stream::Work work) {
+  Context& context = *stream.context();
+  std::vector<std::shared_ptr<Ticket>> before;
+  if (&stream == context.defaultStream.get()) {
+    std::lock_guard lock(context.mutex);
+    for (Stream* other : context.streams) {
+      if (other->flags() & CU_STREAM_NON_BLOCKING) continue;
+      if (auto ticket = other->mark(); !ticket->isComplete()) before.push_back(std::move(ticket));
+    }
+  } else if (!(stream.flags() & CU_STREAM_NON_BLOCKING) && !context.defaultStream->isIdle()) {
+    before.push_back(context.defaultStream->mark());
+  }
+  if (before.empty()) {
+    stream.enqueue(std::move(work));
+    return;
+  }
+  stream.enqueue([before = std::move(before), work = std::move(work)] {
+    for (auto& ticket : before) ticket->wait();
+    work();
+  });
+}
+
+void trimPools(Device& device) {
+  Pool* pools[] = {&device.defaultPool, device.currentPool.load()};
+  for (Pool* pool : pools) {
+    std::uint64_t keep = 0;
+    {
+      std::lock_guard lock(pool->mutex);
+      keep = pool->threshold;
+    }
+    pool->trim(keep);
+  }
+}
+
+void synchronize(Context& context) {
+  std::vector<std::shared_ptr<Ticket>> all{context.defaultStream->mark()};
+  {
+    std::lock_guard lock(context.mutex);
+    for (Stream* stream : context.streams) all.push_back(stream->mark());
+  }
+  for (auto& ticket : all) ticket->wait();
+  trimPools(context.device);
+}
+
+CUresult streamCreateWithPriority(CUstream* handle, unsigned flags, int priority) {
+  ALNILAM_ENTER_CONTEXT(context);
+  if (!handle || flags > CU_STREAM_NON_BLOCKING) return CUDA_ERROR_INVALID_VALUE;
+  if (priority > 0) priority = 0;  // out of range is clamped, as the driver does
+  if (priority < -5) priority = -5;
+  auto* stream = new Stream(context, flags, priority, ++machine()->lastId);
+  {
+    std::lock_guard lock(context->mutex);
+    context->streams.insert(stream);
+  }
+  machine()->add(stream);
+  *handle = reinterpret_cast<CUstream>(stream);
+  return CUDA_SUCCESS;
+}
+CUresult streamCreate(CUstream* handle, unsigned flags) {
+  return streamCreateWithPriority(handle, flags, 0);
+}
+CUresult streamDestroy(CUstream handle) {
+  ALNILAM_ENTER();
+  auto* stream = lookUp<Stream>(handle);
+  if (!stream) return CUDA_ERROR_INVALID_HANDLE;
+  machine()->remove(stream);
+  Context& context = *stream->context();
+  {
+    std::lock_guard lock(context.mutex);
+    context.streams.erase(stream);
+  }
+  delete stream;  // finishes what is queued
+  return CUDA_SUCCESS;
+}
+CUresult streamQuery(CUstream handle) {
+  ALNILAM_ENTER_CONTEXT(context);
+  Stream* stream = streamOf(*context, handle);
+  if (!stream) return CUDA_ERROR_INVALID_HANDLE;
+  if (!stream->isIdle()) return CUDA_ERROR_NOT_READY;
+  return stream->context()->state();
+}
+CUresult streamSynchronize(CUstream handle) {
+  ALNILAM_ENTER_CONTEXT(context);
+  Stream* stream = streamOf(*context, handle);
+  if (!stream) return CUDA_ERROR_INVALID_HANDLE;
+  Context& its = *stream->context();
+  stream->mark()->wait();
+  trimPools(its.device);
+  return its.state();
+}
+CUresult streamWaitEvent(CUstream handle, CUevent eventHandle, unsigned flags) {
+  ALNILAM_ENTER_CONTEXT(context);
+  Stream* stream = streamOf(*context, handle);
+  auto* event = lookUp<Event>(eventHandle);
+  if (!stream || !event) return CUDA_ERROR_INVALID_HANDLE;
+  if (flags > 1) return CUDA_ERROR_INVALID_VALUE;
+  std::shared_ptr<Ticket> ticket;
+  {
+    std::lock_guard lock(event->mutex);
+    ticket = event->recorded;
+  }
+  // An event that was never recorded, or is past already, holds nobody up.
+  if (ticket && !ticket->isComplete()) put(*stream, [ticket] { ticket->wait(); });
+  return CUDA_SUCCESS;
+}
+CUresult streamGetCtx(CUstream handle, CUcontext* out) {
+  ALNILAM_ENTER_CONTEXT(context);
+  Stream* stream = streamOf(*context, handle);
+  if (!stream) return CUDA_ERROR_INVALID_HANDLE;
+  if (!out) return CUDA_ERROR_INVALID_VALUE;
+  *out = reinterpret_cast<CUcontext>(stream->context());
+  return CUDA_SUCCESS;
+}
+CUresult streamGetId(CUstream handle, unsigned long long* id) {
+  ALNILAM_ENTER_CONTEXT(context);
+  Stream* stream = streamOf(*context, handle);
+  if (!stream) return CUDA_ERROR_INVALID_HANDLE;
+  if (!id) return CUDA_ERROR_INVALID_VALUE;
+  *id = stream->id();
+  return CUDA_SUCCESS;
+}
+
+CUresult launchHostFunc(CUstream handle, CUhostFn function, void* userData) {
+  ALNILAM_ENTER_CONTEXT(context);
+  Stream* stream = streamOf(*context, handle);
+  if (!stream) return CUDA_ERROR_INVALID_HANDLE;
+  if (!function) return CUDA_ERROR_INVALID_VALUE;
+  Context* its = stream->context();
+  put(*stream, [its, function, userData] {
+    // As the driver: a context that has failed calls nobody any more.
+    if (its->failure.load() != CUDA_SUCCESS || its->device.lost) return;
+    Stream::inHostFunction() = true;
+    function(userData);
+    Stream::inHostFunction() = false;
+  });
+  return CUDA_SUCCESS;
+}
+
+CUresult eventCreate(CUevent* handle, unsigned flags) {
+  ALNILAM_ENTER_CONTEXT(context);
+  if (!handle || flags > 7) return CUDA_ERROR_INVALID_VALUE;
+  auto* event = new Event;
+  event->context = context;
+  event->flags = flags;
+  {
+    std::lock_guard lock(context->mutex);
+    context->events.insert(event);
+  }
+  machine()->add(event);
+  *handle = reinterpret_cast<CUevent>(event);
+  return CUDA_SUCCESS;
+}
+CUresult eventDestroy(CUevent handle) {
+  ALNILAM_ENTER();
+  auto* event = lookUp<Event>(handle);
+  if (!event) return CUDA_ERROR_INVALID_HANDLE;
+  machine()->remove(event);
+  {
+    std::lock_guard lock(event->context->mutex);
+    event->context->events.erase(event);
+  }
+  delete event;  // those that wait for it hold its ticket
+  return CUDA_SUCCESS;
+}
+CUresult eventRecord(CUevent handle, CUstream streamHandle) {
+  ALNILAM_ENTER_CONTEXT(context);
+  Stream* stream = streamOf(*context, streamHandle);
+  auto* event = lookUp<Event>(handle);
+  if (!stream || !event || event->context != stream->context()) return CUDA_ERROR_INVALID_HANDLE;
+  auto ticket = std::make_shared<Ticket>();
+  put(*stream, [ticket] { ticket->complete(); });
+  std::lock_guard lock(event->mutex);
+  event->recorded = std::move(ticket);
+  return CUDA_SUCCESS;
+}
+CUresult eventQuery(CUevent handle) {
+  ALNILAM_ENTER();
+  auto* event = lookUp<Event>(handle);
+  if (!event) return CUDA_ERROR_INVALID_HANDLE;
+  if (CUresult state = event->context->state(); state != CUDA_SUCCESS) return state;
+  std::lock_guard lock(event->mutex);
+  return !event->recorded || event->recorded->isComplete() ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
+}
+CUresult eventSynchronize(CUevent handle) {
+  ALNILAM_ENTER();
+  auto* event = lookUp<Event>(handle);
+  if (!event) return CUDA_ERROR_INVALID_HANDLE;
+  std::shared_ptr<Ticket> ticket;
+  {
+    std::lock_guard lock(event->mutex);
+    ticket = event->recorded;
+  }
+  if (ticket) ticket->wait();
+  return event->context->state();
+}
+CUresult eventElapsedTime(float* milliseconds, CUevent startHandle, CUevent endHandle) {
+  ALNILAM_ENTER();
+  auto* start = lookUp<Event>(startHandle);
+  auto* end = lookUp<Event>(endHandle);
+  if (!start || !end || !milliseconds) return CUDA_ERROR_INVALID_HANDLE;
+  if ((start->flags | end->flags) & CU_EVENT_DISABLE_TIMING) return CUDA_ERROR_INVALID_HANDLE;
+  std::shared_ptr<Ticket> from, to;
+  {
+    std::lock_guard lock(start->mutex);
+    from = start->recorded;
+  }
+  {
+    std::lock_guard lock(end->mutex);
+    to = end->recorded;
+  }
+  if (!from || !to) return CUDA_ERROR_INVALID_HANDLE;
+  if (!from->isComplete() || !to->isComplete()) return CUDA_ERROR_NOT_READY;
+  *milliseconds = static_cast<float>(static_cast<double>((to->when() - from->when()).count()) / 1e6);
+  return CUDA_SUCCESS;
+}
+
+}  // namespace alnilam::gpu::emulator::api

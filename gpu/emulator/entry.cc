@@ -1,0 +1,87 @@
+// The library's doors: the only symbols it exports.  Their names say what they are, so that nobody
+// can take this library for CUDA's.
+
+#include "gpu/emulator/api_common.h"
+
+#include <cstdio>
+#include <cstring>
+#include <string>
+
+namespace alnilam::gpu::emulator::api {
+namespace {
+
+struct Entry {
+  const char* symbol;
+  int version;
+  void* function;
+};
+
+#define ALNILAM_EMULATED(member, symbol, version, parameters) \
+  {#symbol, version, reinterpret_cast<void*>(&member)},
+const Entry kEntries[] = {ALNILAM_DRIVER_REQUIRED(ALNILAM_EMULATED)
+                          {"cuStreamGetId", 12000, reinterpret_cast<void*>(&streamGetId)},
+                          {"cuCtxGetId", 12000, reinterpret_cast<void*>(&ctxGetId)},
+                          {"cuFuncGetParamInfo", 12040,
+                           reinterpret_cast<void*>(&funcGetParamInfo)}};
+#undef ALNILAM_EMULATED
+
+// "cuMemAlloc" for "cuMemAlloc_v2".
+std::string baseOf(const char* symbol) {
+  std::string base = symbol;
+  if (auto at = base.rfind("_v"); at != std::string::npos) base.resize(at);
+  return base;
+}
+
+}  // namespace
+
+CUresult getProcAddress(const char* symbol, void** function, int version, std::uint64_t flags,
+                        CUdriverProcAddressQueryResult* found) {
+  if (!symbol || !function || flags > 2) return CUDA_ERROR_INVALID_VALUE;
+  *function = nullptr;
+  CUdriverProcAddressQueryResult result = CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND;
+  for (const Entry& entry : kEntries) {
+    if (baseOf(entry.symbol) != symbol) continue;
+    // Only the one signature is here; who asks for an older one must not get it.
+    if (version >= entry.version) {
+      *function = entry.function;
+      result = CU_GET_PROC_ADDRESS_SUCCESS;
+    } else {
+      result = CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT;
+    }
+  }
+  if (found) *found = result;
+  return CUDA_SUCCESS;
+}
+
+}  // namespace alnilam::gpu::emulator::api
+
+#define ALNILAM_EXPORT extern "C" __attribute__((visibility("default")))
+
+// Makes the devices that `text` asks for (config.h).  0, or not and the reason in `message`.
+ALNILAM_EXPORT int alnilamEmulatedConfigure(const char* text, char* message,
+                                            std::size_t messageSize) {
+  auto made = alnilam::gpu::emulator::configureMachine(text ? text : "");
+  if (made) return 0;
+  if (message && messageSize) std::snprintf(message, messageSize, "%s", made.error().why.c_str());
+  return 1;
+}
+
+// As cuGetProcAddress_v2.
+ALNILAM_EXPORT alnilam::gpu::abi::CUresult alnilamEmulatedGetProcAddress(
+    const char* symbol, void** function, int version, std::uint64_t flags,
+    alnilam::gpu::abi::CUdriverProcAddressQueryResult* found) {
+  return alnilam::gpu::emulator::api::getProcAddress(symbol, function, version, flags, found);
+}
+
+// How many PTX instructions kernels have executed, counted once for each thread.
+ALNILAM_EXPORT std::uint64_t alnilamEmulatedInstructions() {
+  auto* machine = alnilam::gpu::emulator::machine();
+  return machine ? machine->executed.load() : 0;
+}
+
+// The last fault or refusal in words: kernel, block, thread, line, instruction.
+ALNILAM_EXPORT void alnilamEmulatedLastMessage(char* text, std::size_t size) {
+  if (text && size) {
+    std::snprintf(text, size, "%s", alnilam::gpu::emulator::lastMessage().c_str());
+  }
+}

@@ -1,0 +1,216 @@
+#include "gpu/emulator/machine.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <thread>
+
+namespace alnilam::gpu::emulator {
+namespace {
+
+struct Process {
+  std::mutex mutex;
+  std::unique_ptr<Machine> machine;
+  std::atomic<Machine*> current{nullptr};
+  std::mutex messageMutex;
+  std::string message;
+};
+
+// Never destroyed: threads of a program that is ending may still be inside a call.
+Process& process() {
+  static auto* the = new Process;
+  return *the;
+}
+
+}  // namespace
+
+Machine* machine() { return process().current.load(std::memory_order_acquire); }
+
+Result<bool> configureMachine(const std::string& text) {
+  std::lock_guard lock(process().mutex);
+  Machine* old = process().machine.get();
+  if (old && old->text == text) return true;
+  auto configs = parseConfig(text);
+  if (!configs) return configs.error();
+  if (old && old->anyContext()) {
+    return Refusal{RefusalCode::invalid, "this process already uses emulated GPUs '" + old->text +
+                                             "'; it can't have '" + text + "' as well"};
+  }
+  process().current.store(nullptr, std::memory_order_release);
+  process().machine.reset();
+  auto fresh = std::make_unique<Machine>(text, std::move(configs).value());
+  for (auto& device : fresh->devices) {
+    if (!device->memory.usable()) {
+      return Refusal{RefusalCode::unavailable,
+                     "emulated GPUs '" + text + "': the host has no address space for their memory"};
+    }
+  }
+  process().machine = std::move(fresh);
+  process().current.store(process().machine.get(), std::memory_order_release);
+  return true;
+}
+
+std::vector<Context*>& currentContexts() {
+  thread_local std::vector<Context*> stack;
+  return stack;
+}
+
+void report(const std::string& message) {
+  std::lock_guard lock(process().messageMutex);
+  process().message = message;
+  std::fprintf(stderr, "emulated GPU: %s\n", message.c_str());
+}
+std::string lastMessage() {
+  std::lock_guard lock(process().messageMutex);
+  return process().message;
+}
+
+std::uint64_t Pool::allocate(std::uint64_t size) {
+  std::lock_guard lock(mutex);
+  if (most && used + size > most) return 0;
+  // What the pool keeps is held back from the device: give that much back, then allocate.
+  std::uint64_t kept = reserved - used, fromKept = std::min(kept, size);
+  device->memory.reserve(-static_cast<std::int64_t>(fromKept));
+  std::uint64_t address = device->memory.allocate(size, this);
+  if (!address) {
+    device->memory.reserve(static_cast<std::int64_t>(fromKept));
+    return 0;
+  }
+  used += size;
+  reserved = std::max(reserved, used);
+  usedHigh = std::max(usedHigh, used);
+  reservedHigh = std::max(reservedHigh, reserved);
+  return address;
+}
+void Pool::freed(std::uint64_t size) {
+  std::lock_guard lock(mutex);
+  used -= size;
+  // Kept for the next allocation, until a synchronisation trims it to the threshold.
+  if (!device->memory.reserve(static_cast<std::int64_t>(size))) reserved -= size;
+}
+void Pool::trim(std::uint64_t keep) {
+  std::lock_guard lock(mutex);
+  std::uint64_t wanted = std::max(used, std::min(reserved, keep));
+  device->memory.reserve(-static_cast<std::int64_t>(reserved - wanted));
+  reserved = wanted;
+}
+
+Device::Device(int number, DeviceConfig what)
+    : ordinal(number), config(std::move(what)), memory(config.memory) {
+  defaultPool.device = this;
+}
+
+Context::Context(Machine& owner, Device& of)
+    : machine(owner), device(of), id(++owner.lastId),
+      defaultStream(std::make_unique<Stream>(this, 0, 0, ++owner.lastId)) {}
+
+MemoryRange Context::find(std::uint64_t address) const {
+  if (device.memory.contains(address)) return device.memory.find(address);
+  {
+    std::lock_guard lock(mutex);
+    for (Context* peer : peers) {
+      if (peer->device.memory.contains(address)) return peer->device.memory.find(address);
+    }
+  }
+  return machine.findPinned(address);
+}
+
+abi::CUresult Context::state() const {
+  if (device.lost.load(std::memory_order_relaxed)) return abi::CUDA_ERROR_DEVICE_UNAVAILABLE;
+  if (destroyed.load(std::memory_order_relaxed)) return abi::CUDA_ERROR_CONTEXT_IS_DESTROYED;
+  return failure.load(std::memory_order_relaxed);
+}
+
+void Context::fail(abi::CUresult code, const std::string& message) {
+  abi::CUresult none = abi::CUDA_SUCCESS;
+  if (failure.compare_exchange_strong(none, code)) report(message);
+}
+
+Machine::Machine(std::string wanted, std::vector<DeviceConfig> configs)
+    : text(std::move(wanted)), grids(std::max(1u, std::thread::hardware_concurrency()) - 1) {
+  for (DeviceConfig& config : configs) {
+    devices.push_back(std::make_unique<Device>(static_cast<int>(devices.size()), config));
+    add(&devices.back()->defaultPool);
+  }
+}
+Machine::~Machine() {
+  for (auto& device : devices) {
+    if (device->context) destroyContext(*device);
+  }
+}
+
+bool Machine::isLive(const void* handle) {
+  std::lock_guard lock(mutex);
+  return handles.contains(handle);
+}
+void Machine::add(const void* handle) {
+  std::lock_guard lock(mutex);
+  handles.insert(handle);
+}
+void Machine::remove(const void* handle) {
+  std::lock_guard lock(mutex);
+  handles.erase(handle);
+}
+
+Device* Machine::deviceOf(std::uint64_t address) {
+  for (auto& device : devices) {
+    if (device->memory.contains(address)) return device.get();
+  }
+  return nullptr;
+}
+
+MemoryRange Machine::findPinned(std::uint64_t address) {
+  std::lock_guard lock(mutex);
+  auto after = pinned.upper_bound(address);
+  if (after == pinned.begin()) return {};
+  auto found = std::prev(after);
+  if (address - found->first >= found->second) return {};
+  return {found->first, found->second, reinterpret_cast<std::byte*>(found->first)};
+}
+
+bool Machine::anyContext() {
+  std::lock_guard lock(mutex);
+  return std::any_of(devices.begin(), devices.end(),
+                     [](auto& device) { return device->context != nullptr; });
+}
+
+void Machine::destroyContext(Device& device) {
+  std::unique_ptr<Context> context;
+  {
+    std::lock_guard lock(mutex);
+    context = std::move(device.context);
+    device.retained = 0;
+  }
+  context->destroyed = true;
+  for (Stream* stream : context->streams) {
+    remove(stream);
+    delete stream;
+  }
+  context->streams.clear();
+  context->defaultStream.reset();
+  for (Event* event : context->events) {
+    remove(event);
+    delete event;
+  }
+  context->events.clear();
+  for (ModuleObject* module : context->modules) {
+    for (auto& [name, function] : module->functions) remove(function.get());
+    remove(module);
+    delete module;
+  }
+  context->modules.clear();
+  for (auto& other : devices) {
+    if (!other->context) continue;
+    std::lock_guard lock(other->context->mutex);
+    other->context->peers.erase(context.get());
+  }
+  device.memory.freeAll();
+  {
+    std::lock_guard lock(device.defaultPool.mutex);
+    device.defaultPool.used = device.defaultPool.reserved = 0;
+  }
+  device.currentPool = &device.defaultPool;
+  std::lock_guard lock(mutex);
+  graveyard.push_back(std::move(context));
+}
+
+}  // namespace alnilam::gpu::emulator

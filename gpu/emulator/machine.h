@@ -1,0 +1,145 @@
+#pragma once
+// The emulated machine: its devices, and what programs have made on them.
+//
+// There is one in a process, as there is one CUDA driver, behind the functions in api.h.  Handles
+// are addresses of the objects here; each is looked up among the live ones before it is used, so a
+// stale handle is an error and not a crash.
+//
+// A device has one context, the primary one, made when it is first retained and destroyed with all
+// that belongs to it when it is last released.  A kernel's fault is kept by its context: every later
+// call on it returns the same code.  A lost device fails everything on it for good.
+//
+// Threading: Machine::mutex guards the tables of handles and nothing else; each object guards
+//   itself.  It's never held while waiting for work.
+
+#include "gpu/emulator/config.h"
+#include "gpu/emulator/grid.h"
+#include "gpu/emulator/memory.h"
+#include "gpu/emulator/stream.h"
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace alnilam::gpu::emulator {
+
+struct Context;
+struct Device;
+struct Machine;
+
+// A stream-ordered pool: how much its allocations use, and how much it keeps beyond that.
+struct Pool {
+  Device* device = nullptr;
+  std::mutex mutex;
+  std::uint64_t used = 0, usedHigh = 0;
+  std::uint64_t reserved = 0, reservedHigh = 0;  // >= used
+  std::uint64_t threshold = 0;                   // kept when the device is synchronised
+  std::uint64_t most = 0;                        // 0: no bound
+  int reuse[3] = {1, 1, 1};                      // attributes that change nothing here
+
+  std::uint64_t allocate(std::uint64_t size);
+  void freed(std::uint64_t size);
+  void trim(std::uint64_t keep);
+};
+
+struct Device {
+  Device(int ordinal, DeviceConfig config);
+
+  const int ordinal;
+  const DeviceConfig config;
+  DeviceMemory memory;
+  std::atomic<std::uint64_t> allocations{0}, launches{0};  // counted for injected faults
+  std::atomic<bool> lost{false};
+  Pool defaultPool;
+  std::atomic<Pool*> currentPool{&defaultPool};
+  // Guarded by Machine::mutex.
+  std::unique_ptr<Context> context;
+  unsigned retained = 0;
+  unsigned flags = 0;
+};
+
+struct Event {
+  Context* context = nullptr;
+  unsigned flags = 0;
+  std::mutex mutex;
+  std::shared_ptr<Ticket> recorded;  // the latest; null before the first
+};
+
+struct ModuleObject;
+struct FunctionObject {
+  ModuleObject* module = nullptr;
+  const KernelCode* kernel = nullptr;
+  std::atomic<std::uint32_t> mostDynamicShared{48u << 10};
+};
+struct ModuleObject {
+  Context* context = nullptr;
+  std::shared_ptr<const Program> program;
+  GlobalLayout layout;
+  Module source;               // layout points into it
+  std::uint64_t globals = 0;   // address of the block with its variables, 0 if it has none
+  std::map<std::string, std::unique_ptr<FunctionObject>> functions;
+};
+
+struct Context final : AddressSpace {
+  Context(Machine& machine, Device& device);
+
+  MemoryRange find(std::uint64_t address) const override;
+  // What a call on this context returns before it does anything.
+  abi::CUresult state() const;
+  void fail(abi::CUresult code, const std::string& message);
+
+  Machine& machine;
+  Device& device;
+  const std::uint64_t id;
+  std::atomic<abi::CUresult> failure{abi::CUDA_SUCCESS};
+  std::atomic<bool> destroyed{false};
+  std::unique_ptr<Stream> defaultStream;
+  mutable std::mutex mutex;
+  std::set<Stream*> streams;   // without the default one; owned
+  std::set<Event*> events;     // owned
+  std::set<ModuleObject*> modules;  // owned
+  std::set<Context*> peers;    // whose memory kernels here may touch
+};
+
+struct Machine {
+  Machine(std::string text, std::vector<DeviceConfig> configs);
+  ~Machine();
+
+  const std::string text;
+  std::vector<std::unique_ptr<Device>> devices;
+  GridPool grids;
+  std::atomic<std::uint64_t> executed{0};  // PTX instructions, counted once for each lane
+  std::atomic<std::uint64_t> lastId{0};
+
+  std::mutex mutex;
+  std::set<const void*> handles;  // streams, events, modules, functions, pools, contexts
+  std::map<std::uint64_t, std::uint64_t> pinned;  // host memory: address -> bytes
+  std::set<std::uint64_t> owned;                  // of these, allocated here
+  std::vector<std::unique_ptr<Context>> graveyard;  // so that a stale context is known as such
+
+  bool isLive(const void* handle);
+  void add(const void* handle);
+  void remove(const void* handle);
+  Device* deviceOf(std::uint64_t address);
+  MemoryRange findPinned(std::uint64_t address);
+  void destroyContext(Device& device);
+  bool anyContext();
+};
+
+// The process's machine; null before it is configured.
+Machine* machine();
+// Makes or replaces it; a refusal says why not.
+Result<bool> configureMachine(const std::string& text);
+
+// The stack of current contexts of this thread, the current one last.
+std::vector<Context*>& currentContexts();
+
+// Notes what happened for people: on standard error, and for lastMessage().
+void report(const std::string& message);
+std::string lastMessage();
+
+}  // namespace alnilam::gpu::emulator

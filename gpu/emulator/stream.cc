@@ -1,0 +1,95 @@
+#include "gpu/emulator/stream.h"
+
+#include <time.h>
+
+namespace alnilam::gpu::emulator {
+
+void Ticket::complete() {
+  std::lock_guard lock(mutex_);
+  complete_ = true;
+  // The device's own clock, which events are stamped with: on real devices, too, nobody hands it in.
+  timespec at{};
+  clock_gettime(CLOCK_MONOTONIC, &at);
+  when_ = std::chrono::seconds(at.tv_sec) + std::chrono::nanoseconds(at.tv_nsec);
+  changed_.notify_all();
+}
+
+bool Ticket::isComplete() const {
+  std::lock_guard lock(mutex_);
+  return complete_;
+}
+
+void Ticket::wait() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return complete_; });
+}
+
+std::chrono::nanoseconds Ticket::when() const {
+  std::lock_guard lock(mutex_);
+  return when_;
+}
+
+Stream::~Stream() {
+  {
+    std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+bool& Stream::inHostFunction() {
+  thread_local bool inside = false;
+  return inside;
+}
+
+void Stream::enqueue(Work work) {
+  std::lock_guard lock(mutex_);
+  if (!thread_.joinable()) {
+    thread_ = std::thread([this] { this->work(); });
+  }
+  queue_.push_back(std::move(work));
+  if (queue_.size() == 1) wake_.notify_one();
+}
+
+std::shared_ptr<Ticket> Stream::mark() {
+  auto ticket = std::make_shared<Ticket>();
+  {
+    std::lock_guard lock(mutex_);
+    if (queue_.empty() && !busy_) {
+      ticket->complete();
+      return ticket;
+    }
+  }
+  enqueue([ticket] { ticket->complete(); });
+  return ticket;
+}
+
+bool Stream::isIdle() const {
+  std::lock_guard lock(mutex_);
+  return queue_.empty() && !busy_;
+}
+
+void Stream::wait() {
+  std::unique_lock lock(mutex_);
+  idle_.wait(lock, [this] { return queue_.empty() && !busy_; });
+}
+
+void Stream::work() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wake_.wait(lock, [this] { return !queue_.empty() || closing_; });
+    if (queue_.empty()) return;
+    std::deque<Work> batch;
+    batch.swap(queue_);
+    busy_ = true;
+    lock.unlock();
+    for (Work& next : batch) next();
+    batch.clear();
+    lock.lock();
+    busy_ = false;
+    if (queue_.empty()) idle_.notify_all();
+  }
+}
+
+}  // namespace alnilam::gpu::emulator
