@@ -326,12 +326,12 @@ struct CUlaunchConfig;
 struct CUmemcpyAttributes;
 struct CUgraphExecUpdateResultInfo;
 
-constexpr unsigned kMemHostAllocPortable = 0x01;      // CU_MEMHOSTALLOC_PORTABLE
-constexpr unsigned kMemHostAllocDeviceMap = 0x02;     // CU_MEMHOSTALLOC_DEVICEMAP
-constexpr unsigned kMemHostAllocWriteCombined = 0x04; // CU_MEMHOSTALLOC_WRITECOMBINED
-constexpr unsigned kMemHostRegisterPortable = 0x01;   // CU_MEMHOSTREGISTER_PORTABLE
-constexpr unsigned kMemHostRegisterDeviceMap = 0x02;  // CU_MEMHOSTREGISTER_DEVICEMAP
-constexpr unsigned kMemHostRegisterReadOnly = 0x08;   // CU_MEMHOSTREGISTER_READ_ONLY
+constexpr unsigned kMemHostAllocPortable = 0x01;       // CU_MEMHOSTALLOC_PORTABLE
+constexpr unsigned kMemHostAllocDeviceMap = 0x02;      // CU_MEMHOSTALLOC_DEVICEMAP
+constexpr unsigned kMemHostAllocWriteCombined = 0x04;  // CU_MEMHOSTALLOC_WRITECOMBINED
+constexpr unsigned kMemHostRegisterPortable = 0x01;    // CU_MEMHOSTREGISTER_PORTABLE
+constexpr unsigned kMemHostRegisterDeviceMap = 0x02;   // CU_MEMHOSTREGISTER_DEVICEMAP
+constexpr unsigned kMemHostRegisterReadOnly = 0x08;    // CU_MEMHOSTREGISTER_READ_ONLY
 
 // CU_STREAM_LEGACY and CU_STREAM_PER_THREAD; 0 is the legacy default stream as well.
 constexpr std::uintptr_t kStreamLegacy = 1;

@@ -42,8 +42,8 @@ struct Same<R (*)(Ours...), S (*)(Theirs...)> {
 };
 
 // The toolkit's type for a symbol at a version: PFN_cuMemAlloc_v3020 and the like.
-#define ALNILAM_SIGNATURE(name, pfn)                                                   \
-  static_assert(Same<decltype(alnilam::gpu::Driver::name), pfn>::value,                \
+#define ALNILAM_SIGNATURE(name, pfn)                                    \
+  static_assert(Same<decltype(alnilam::gpu::Driver::name), pfn>::value, \
                 "our " #name " differs from the toolkit's " #pfn);
 ALNILAM_SIGNATURE(init, PFN_cuInit_v2000)
 ALNILAM_SIGNATURE(driverGetVersion, PFN_cuDriverGetVersion_v2020)
@@ -366,8 +366,8 @@ static_assert(abi::kLaunchParamBufferSize == CU_LAUNCH_PARAM_BUFFER_SIZE_AS_INT)
 
 #define ALNILAM_STRUCT(name) \
   static_assert(sizeof(abi::name) == sizeof(::name) && alignof(abi::name) == alignof(::name));
-#define ALNILAM_FIELD(name, field)                                        \
-  static_assert(offsetof(abi::name, field) == offsetof(::name, field) &&  \
+#define ALNILAM_FIELD(name, field)                                       \
+  static_assert(offsetof(abi::name, field) == offsetof(::name, field) && \
                 sizeof(abi::name::field) == sizeof(::name::field));
 ALNILAM_STRUCT(CUuuid)
 ALNILAM_STRUCT(CUmemLocation)

@@ -7,8 +7,8 @@ namespace alnilam::gpu {
 
 DriverResult<PrimaryContext> PrimaryContext::retain(const Driver& driver, CUdevice device) {
   CUcontext context = nullptr;
-  if (auto error = check(driver.devicePrimaryCtxRetain(&context, device),
-                         "cuDevicePrimaryCtxRetain")) {
+  if (auto error =
+          check(driver.devicePrimaryCtxRetain(&context, device), "cuDevicePrimaryCtxRetain")) {
     return *error;
   }
   return PrimaryContext(driver, device, context);
@@ -78,8 +78,8 @@ DriverResult<Module> loadModule(const Driver& driver, const char* ptx, std::stri
 DriverResult<CUfunction> findFunction(const Driver& driver, const Module& module,
                                       const char* name) {
   CUfunction function = nullptr;
-  if (auto error = check(driver.moduleGetFunction(&function, module.get(), name),
-                         "cuModuleGetFunction")) {
+  if (auto error =
+          check(driver.moduleGetFunction(&function, module.get(), name), "cuModuleGetFunction")) {
     return *error;
   }
   return function;

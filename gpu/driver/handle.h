@@ -94,7 +94,6 @@ DriverResult<HostMemory> allocateHost(const Driver& driver, std::size_t bytes,
 // Compiles PTX text (ended by a zero byte).  Where that fails, `log` gets what the driver's
 // compiler says about it.
 DriverResult<Module> loadModule(const Driver& driver, const char* ptx, std::string& log);
-DriverResult<CUfunction> findFunction(const Driver& driver, const Module& module,
-                                      const char* name);
+DriverResult<CUfunction> findFunction(const Driver& driver, const Module& module, const char* name);
 
 }  // namespace alnilam::gpu

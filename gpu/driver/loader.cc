@@ -21,8 +21,8 @@ struct Entry {
   void (*store)(Driver& driver, void* function);
 };
 
-#define ALNILAM_DRIVER_ENTRY(isRequired, member, symbol, version)    \
-  {#symbol, version, isRequired, [](Driver& driver, void* function) { \
+#define ALNILAM_DRIVER_ENTRY(isRequired, member, symbol, version)         \
+  {#symbol, version, isRequired, [](Driver& driver, void* function) {     \
      driver.member = reinterpret_cast<decltype(driver.member)>(function); \
    }},
 #define ALNILAM_REQUIRED_ENTRY(member, symbol, version, parameters) \
@@ -47,8 +47,7 @@ Refusal whyInitFailed(const Loaded& loaded, CUresult code) {
                     " and the kernel's driver are of different versions; restart the machine or "
                     "reinstall the driver");
     default:
-      return broken(loaded.library + " failed: " +
-                    describe(loaded.driver, {code, "cuInit"}));
+      return broken(loaded.library + " failed: " + describe(loaded.driver, {code, "cuInit"}));
   }
 }
 

@@ -16,8 +16,8 @@ using testing::HasSubstr;
 void fakeAnswers(unsigned initCode, unsigned lookupCode, const char* missing) {
   void* fake = dlopen(ALNILAM_FAKE_CUDA, RTLD_NOW);
   ASSERT_NE(fake, nullptr);
-  auto answer = reinterpret_cast<void (*)(unsigned, unsigned, const char*)>(
-      dlsym(fake, "fakeCudaAnswer"));
+  auto answer =
+      reinterpret_cast<void (*)(unsigned, unsigned, const char*)>(dlsym(fake, "fakeCudaAnswer"));
   ASSERT_NE(answer, nullptr);
   answer(initCode, lookupCode, missing);
 }

@@ -1,13 +1,13 @@
 #pragma once
-// The driver functions that the emulator has: the required part of gpu/driver/functions.h, and a few
-// optional ones.
+// The driver functions that the emulator has: the required part of gpu/driver/functions.h, and a
+// few optional ones.
 //
 // Each does what CUDA's manual says of the function of that name, as far as a program can tell;
 // where the emulator does less (no arrays, no graphs), the function is missing, not half there.
 //
-// Every function but those of errors refuses to run inside a host function (CUDA_ERROR_NOT_PERMITTED)
-// and before cuInit (CUDA_ERROR_NOT_INITIALIZED); those that need a current context refuse without
-// one, and return the context's failure once it has one.
+// Every function but those of errors refuses to run inside a host function
+// (CUDA_ERROR_NOT_PERMITTED) and before cuInit (CUDA_ERROR_NOT_INITIALIZED); those that need a
+// current context refuse without one, and return the context's failure once it has one.
 
 #include "gpu/driver/functions.h"
 

@@ -12,9 +12,7 @@ namespace {
 constexpr std::uint64_t kPage = 4096;
 
 // Counts an allocation for injected faults; false: this is the one that fails.
-bool mayAllocate(Device& device) {
-  return ++device.allocations != device.config.failAllocation;
-}
+bool mayAllocate(Device& device) { return ++device.allocations != device.config.failAllocation; }
 
 CUresult allocateFrom(Pool& pool, CUdeviceptr* pointer, std::size_t size) {
   if (!pointer || size == 0) return CUDA_ERROR_INVALID_VALUE;
@@ -48,6 +46,10 @@ std::byte* bytesAt(std::uint64_t address, std::size_t size) {
   if (offset >= range.size || range.size - offset < size) return nullptr;
   return range.storage + offset;
 }
+// What a copy costs in modelled time: a PCIe 4 link, nearly.
+std::chrono::nanoseconds copyTime(std::size_t size) {
+  return std::chrono::nanoseconds(1'000 + size / 25);
+}
 bool isPageable(std::uint64_t address) {
   return !machine()->deviceOf(address) && machine()->findPinned(address).size == 0;
 }
@@ -61,7 +63,8 @@ CUresult copy(Stream& stream, std::uint64_t to, std::uint64_t from, std::size_t 
     return CUDA_ERROR_INVALID_VALUE;
   }
   Context* context = stream.context();
-  put(stream, [context, to, from, size] {
+  put(stream, [&stream, context, to, from, size] {
+    stream.spend(copyTime(size));
     if (context->state() != CUDA_SUCCESS) return;
     // Looked up again: what was freed in between is gone.
     std::byte *target = bytesAt(to, size), *origin = bytesAt(from, size);
@@ -87,7 +90,8 @@ CUresult fill(CUstream handle, CUdeviceptr to, std::size_t size, Fill write) {
   if (size == 0) return CUDA_SUCCESS;
   if (!machine()->deviceOf(to) || !bytesAt(to, size)) return CUDA_ERROR_INVALID_VALUE;
   Context* its = stream->context();
-  put(*stream, [its, to, size, write] {
+  put(*stream, [its, stream, to, size, write] {
+    stream->spend(copyTime(size));
     if (its->state() != CUDA_SUCCESS) return;
     if (std::byte* target = bytesAt(to, size)) write(target);
     else its->fail(CUDA_ERROR_ILLEGAL_ADDRESS, "memset of freed device memory");
@@ -233,7 +237,9 @@ CUresult pointerGetAttribute(void* data, CUpointer_attribute attribute, CUdevice
     case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
       give(static_cast<unsigned>(device ? CU_MEMORYTYPE_DEVICE : CU_MEMORYTYPE_HOST));
       break;
-    case CU_POINTER_ATTRIBUTE_DEVICE_POINTER: give(pointer); break;
+    case CU_POINTER_ATTRIBUTE_DEVICE_POINTER:
+      give(pointer);
+      break;
     case CU_POINTER_ATTRIBUTE_HOST_POINTER:
       if (device) return CUDA_ERROR_INVALID_VALUE;
       give(reinterpret_cast<void*>(pointer));
@@ -241,17 +247,26 @@ CUresult pointerGetAttribute(void* data, CUpointer_attribute attribute, CUdevice
     case CU_POINTER_ATTRIBUTE_BUFFER_ID:
       give(allocation ? allocation->id : range.base);
       break;
-    case CU_POINTER_ATTRIBUTE_IS_MANAGED: give(0u); break;
+    case CU_POINTER_ATTRIBUTE_IS_MANAGED:
+      give(0u);
+      break;
     case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL:
       give(device ? device->ordinal : context->device.ordinal);
       break;
-    case CU_POINTER_ATTRIBUTE_RANGE_START_ADDR: give(range.base); break;
-    case CU_POINTER_ATTRIBUTE_RANGE_SIZE: give(static_cast<std::size_t>(range.size)); break;
-    case CU_POINTER_ATTRIBUTE_MAPPED: give(1u); break;
+    case CU_POINTER_ATTRIBUTE_RANGE_START_ADDR:
+      give(range.base);
+      break;
+    case CU_POINTER_ATTRIBUTE_RANGE_SIZE:
+      give(static_cast<std::size_t>(range.size));
+      break;
+    case CU_POINTER_ATTRIBUTE_MAPPED:
+      give(1u);
+      break;
     case CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE:
       give(reinterpret_cast<CUmemoryPool>(allocation ? allocation->pool : nullptr));
       break;
-    default: return CUDA_ERROR_NOT_SUPPORTED;
+    default:
+      return CUDA_ERROR_NOT_SUPPORTED;
   }
   return CUDA_SUCCESS;
 }
@@ -354,7 +369,8 @@ CUresult memPoolDestroy(CUmemoryPool handle) {
   auto* pool = lookUp<Pool>(handle);
   if (!pool || pool == &pool->device->defaultPool) return CUDA_ERROR_INVALID_VALUE;
   {
-    // The driver lets allocations outlive their pool; here that's taken for the mistake it mostly is.
+    // The driver lets allocations outlive their pool; here that's taken for the mistake it mostly
+    // is.
     std::lock_guard lock(pool->mutex);
     if (pool->used) return CUDA_ERROR_INVALID_VALUE;
   }
@@ -380,7 +396,9 @@ CUresult memPoolSetAttribute(CUmemoryPool handle, CUmemPool_attribute attribute,
     case CU_MEMPOOL_ATTR_REUSE_ALLOW_INTERNAL_DEPENDENCIES:
       std::memcpy(&pool->reuse[attribute - 1], value, sizeof(int));
       break;
-    case CU_MEMPOOL_ATTR_RELEASE_THRESHOLD: pool->threshold = amount; break;
+    case CU_MEMPOOL_ATTR_RELEASE_THRESHOLD:
+      pool->threshold = amount;
+      break;
     case CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH:
       if (amount != 0) return CUDA_ERROR_INVALID_VALUE;  // it can only be reset
       pool->reservedHigh = pool->reserved;
@@ -389,7 +407,8 @@ CUresult memPoolSetAttribute(CUmemoryPool handle, CUmemPool_attribute attribute,
       if (amount != 0) return CUDA_ERROR_INVALID_VALUE;
       pool->usedHigh = pool->used;
       break;
-    default: return CUDA_ERROR_INVALID_VALUE;
+    default:
+      return CUDA_ERROR_INVALID_VALUE;
   }
   return CUDA_SUCCESS;
 }
@@ -405,12 +424,23 @@ CUresult memPoolGetAttribute(CUmemoryPool handle, CUmemPool_attribute attribute,
     case CU_MEMPOOL_ATTR_REUSE_ALLOW_INTERNAL_DEPENDENCIES:
       give(pool->reuse[attribute - 1]);
       break;
-    case CU_MEMPOOL_ATTR_RELEASE_THRESHOLD: give(pool->threshold); break;
-    case CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT: give(pool->reserved); break;
-    case CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH: give(pool->reservedHigh); break;
-    case CU_MEMPOOL_ATTR_USED_MEM_CURRENT: give(pool->used); break;
-    case CU_MEMPOOL_ATTR_USED_MEM_HIGH: give(pool->usedHigh); break;
-    default: return CUDA_ERROR_INVALID_VALUE;
+    case CU_MEMPOOL_ATTR_RELEASE_THRESHOLD:
+      give(pool->threshold);
+      break;
+    case CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT:
+      give(pool->reserved);
+      break;
+    case CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH:
+      give(pool->reservedHigh);
+      break;
+    case CU_MEMPOOL_ATTR_USED_MEM_CURRENT:
+      give(pool->used);
+      break;
+    case CU_MEMPOOL_ATTR_USED_MEM_HIGH:
+      give(pool->usedHigh);
+      break;
+    default:
+      return CUDA_ERROR_INVALID_VALUE;
   }
   return CUDA_SUCCESS;
 }
@@ -474,9 +504,8 @@ CUresult memcpyDtoH(void* to, CUdeviceptr from, std::size_t size) {
 }
 
 CUresult memsetD8Async(CUdeviceptr to, unsigned char value, std::size_t count, CUstream handle) {
-  return fill(handle, to, count, [value, count](std::byte* target) {
-    std::memset(target, value, count);
-  });
+  return fill(handle, to, count,
+              [value, count](std::byte* target) { std::memset(target, value, count); });
 }
 CUresult memsetD32Async(CUdeviceptr to, unsigned value, std::size_t count, CUstream handle) {
   if (to % 4 != 0 || count > SIZE_MAX / 4) return CUDA_ERROR_INVALID_VALUE;

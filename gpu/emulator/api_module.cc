@@ -34,7 +34,11 @@ CUresult load(Context& context, const char* text, const JitLog& log, CUmodule* o
     return code;
   };
   // An image that isn't text is machine code of some device.
-  if (std::strncmp(text, "\x7f" "ELF", 4) == 0 || static_cast<unsigned char>(text[0]) == 0x50) {
+  if (std::strncmp(text,
+                   "\x7f"
+                   "ELF",
+                   4) == 0 ||
+      static_cast<unsigned char>(text[0]) == 0x50) {
     return refuse(CUDA_ERROR_NO_BINARY_FOR_GPU, "this is machine code; the emulator runs PTX text");
   }
   std::string_view source(text);
@@ -83,14 +87,14 @@ CUresult load(Context& context, const char* text, const JitLog& log, CUmodule* o
 }
 
 // How many blocks fit on one multiprocessor.
-int blocksThatFit(const FunctionObject& function, std::uint32_t threads, std::size_t dynamicShared) {
+int blocksThatFit(const FunctionObject& function, std::uint32_t threads,
+                  std::size_t dynamicShared) {
   if (threads == 0 || threads > function.kernel->maxThreads) return 0;
   std::uint32_t whole = (threads + kLanes - 1) / kLanes * kLanes;
   std::uint64_t shared = function.kernel->sharedBytes + dynamicShared + 1024;
   if (shared > kPerMultiprocessor) return 0;
-  return static_cast<int>(std::min<std::uint64_t>({kThreadsPerMultiprocessor / whole,
-                                                   kBlocksPerMultiprocessor,
-                                                   kPerMultiprocessor / shared}));
+  return static_cast<int>(std::min<std::uint64_t>(
+      {kThreadsPerMultiprocessor / whole, kBlocksPerMultiprocessor, kPerMultiprocessor / shared}));
 }
 
 // Gathers the parameters as the kernel lays them out; false: there are none where some are needed.
@@ -118,7 +122,7 @@ bool gatherParams(const KernelCode& kernel, void** pointers, void** extra,
   return true;
 }
 
-void runLaunch(Context& context, GridLaunch& launch, std::uint64_t number) {
+void runLaunch(Context& context, Stream& stream, GridLaunch& launch, std::uint64_t number) {
   Device& device = context.device;
   if (context.state() != CUDA_SUCCESS) return;
   if (number == device.config.loseAtLaunch) {
@@ -137,6 +141,9 @@ void runLaunch(Context& context, GridLaunch& launch, std::uint64_t number) {
   launch.cancelled = &device.lost;
   GridOutcome outcome = context.machine.grids.run(launch);
   context.machine.executed += outcome.executed;
+  // Modelled time: each multiprocessor does 64 lanes a nanosecond.
+  std::uint64_t rate = 64ull * launch.multiprocessors;
+  stream.spend(std::chrono::nanoseconds(2'000 + outcome.executed / rate));
   if (outcome.code != CUDA_SUCCESS) context.fail(outcome.code, outcome.message);
 }
 
@@ -206,19 +213,38 @@ CUresult funcGetAttribute(int* value, CUfunction_attribute attribute, CUfunction
   const KernelCode& kernel = *function->kernel;
   const DeviceConfig& config = function->module->context->device.config;
   switch (attribute) {
-    case CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK: *value = static_cast<int>(kernel.maxThreads); break;
-    case CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES: *value = static_cast<int>(kernel.sharedBytes); break;
-    case CU_FUNC_ATTRIBUTE_CONST_SIZE_BYTES: *value = 0; break;
-    case CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES: *value = static_cast<int>(kernel.localBytes); break;
-    case CU_FUNC_ATTRIBUTE_NUM_REGS: *value = static_cast<int>(std::min(255u, kernel.registerCount)); break;
-    case CU_FUNC_ATTRIBUTE_PTX_VERSION: *value = static_cast<int>(function->module->program->version); break;
-    case CU_FUNC_ATTRIBUTE_BINARY_VERSION: *value = config.major * 10 + config.minor; break;
-    case CU_FUNC_ATTRIBUTE_CACHE_MODE_CA: *value = 0; break;
+    case CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK:
+      *value = static_cast<int>(kernel.maxThreads);
+      break;
+    case CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES:
+      *value = static_cast<int>(kernel.sharedBytes);
+      break;
+    case CU_FUNC_ATTRIBUTE_CONST_SIZE_BYTES:
+      *value = 0;
+      break;
+    case CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES:
+      *value = static_cast<int>(kernel.localBytes);
+      break;
+    case CU_FUNC_ATTRIBUTE_NUM_REGS:
+      *value = static_cast<int>(std::min(255u, kernel.registerCount));
+      break;
+    case CU_FUNC_ATTRIBUTE_PTX_VERSION:
+      *value = static_cast<int>(function->module->program->version);
+      break;
+    case CU_FUNC_ATTRIBUTE_BINARY_VERSION:
+      *value = config.major * 10 + config.minor;
+      break;
+    case CU_FUNC_ATTRIBUTE_CACHE_MODE_CA:
+      *value = 0;
+      break;
     case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES:
       *value = static_cast<int>(function->mostDynamicShared.load());
       break;
-    case CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT: *value = -1; break;
-    default: return CUDA_ERROR_INVALID_VALUE;
+    case CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
+      *value = -1;
+      break;
+    default:
+      return CUDA_ERROR_INVALID_VALUE;
   }
   return CUDA_SUCCESS;
 }
@@ -228,7 +254,8 @@ CUresult funcSetAttribute(CUfunction handle, CUfunction_attribute attribute, int
   if (!function) return CUDA_ERROR_INVALID_HANDLE;
   if (attribute == CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT) return CUDA_SUCCESS;
   if (attribute != CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES) return CUDA_ERROR_INVALID_VALUE;
-  if (value < 0 || static_cast<std::uint32_t>(value) + function->kernel->sharedBytes > kMostShared) {
+  if (value < 0 ||
+      static_cast<std::uint32_t>(value) + function->kernel->sharedBytes > kMostShared) {
     return CUDA_ERROR_INVALID_VALUE;
   }
   function->mostDynamicShared = static_cast<std::uint32_t>(value);
@@ -256,8 +283,8 @@ CUresult launchKernel(CUfunction handle, unsigned gridX, unsigned gridY, unsigne
   // A module's code is on one device: a stream of another one can't run it.
   if (function->module->context != its) return CUDA_ERROR_INVALID_HANDLE;
   bool dimensionsFit = gridX && gridY && gridZ && blockX && blockY && blockZ &&
-                       gridX <= 0x7fffffffu && gridY <= 65535 && gridZ <= 65535 &&
-                       blockX <= 1024 && blockY <= 1024 && blockZ <= 64;
+                       gridX <= 0x7fffffffu && gridY <= 65535 && gridZ <= 65535 && blockX <= 1024 &&
+                       blockY <= 1024 && blockZ <= 64;
   if (!dimensionsFit) return CUDA_ERROR_INVALID_VALUE;
   std::uint64_t threads = std::uint64_t{blockX} * blockY * blockZ;
   if (threads > 1024) return CUDA_ERROR_INVALID_VALUE;
@@ -270,11 +297,12 @@ CUresult launchKernel(CUfunction handle, unsigned gridX, unsigned gridY, unsigne
   launch->block = {blockX, blockY, blockZ};
   launch->dynamicShared = sharedBytes;
   launch->multiprocessors = static_cast<std::uint32_t>(its->device.config.multiprocessors);
-  if (!gatherParams(*launch->kernel, params, extra, launch->params)) return CUDA_ERROR_INVALID_VALUE;
+  if (!gatherParams(*launch->kernel, params, extra, launch->params))
+    return CUDA_ERROR_INVALID_VALUE;
   std::uint64_t number = ++its->device.launches;
   // The program stays alive while the launch is queued, whatever becomes of its module.
-  put(*stream, [its, launch, number, program = function->module->program] {
-    runLaunch(*its, *launch, number);
+  put(*stream, [its, stream, launch, number, program = function->module->program] {
+    runLaunch(*its, *stream, *launch, number);
   });
   return CUDA_SUCCESS;
 }

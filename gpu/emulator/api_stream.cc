@@ -28,8 +28,8 @@ void put(Stream& stream, Stream::Work work) {
     stream.enqueue(std::move(work));
     return;
   }
-  stream.enqueue([before = std::move(before), work = std::move(work)] {
-    for (auto& ticket : before) ticket->wait();
+  stream.enqueue([&stream, before = std::move(before), work = std::move(work)] {
+    for (auto& ticket : before) stream.waitFor(*ticket);
     work();
   });
 }
@@ -114,7 +114,7 @@ CUresult streamWaitEvent(CUstream handle, CUevent eventHandle, unsigned flags) {
     ticket = event->recorded;
   }
   // An event that was never recorded, or is past already, holds nobody up.
-  if (ticket && !ticket->isComplete()) put(*stream, [ticket] { ticket->wait(); });
+  if (ticket && !ticket->isComplete()) put(*stream, [stream, ticket] { stream->waitFor(*ticket); });
   return CUDA_SUCCESS;
 }
 CUresult streamGetCtx(CUstream handle, CUcontext* out) {
@@ -182,7 +182,7 @@ CUresult eventRecord(CUevent handle, CUstream streamHandle) {
   auto* event = lookUp<Event>(handle);
   if (!stream || !event || event->context != stream->context()) return CUDA_ERROR_INVALID_HANDLE;
   auto ticket = std::make_shared<Ticket>();
-  put(*stream, [ticket] { ticket->complete(); });
+  put(*stream, [stream, ticket] { ticket->complete(stream->now()); });
   std::lock_guard lock(event->mutex);
   event->recorded = std::move(ticket);
   return CUDA_SUCCESS;
@@ -224,7 +224,8 @@ CUresult eventElapsedTime(float* milliseconds, CUevent startHandle, CUevent endH
   }
   if (!from || !to) return CUDA_ERROR_INVALID_HANDLE;
   if (!from->isComplete() || !to->isComplete()) return CUDA_ERROR_NOT_READY;
-  *milliseconds = static_cast<float>(static_cast<double>((to->when() - from->when()).count()) / 1e6);
+  *milliseconds =
+      static_cast<float>(static_cast<double>((to->when() - from->when()).count()) / 1e6);
   return CUDA_SUCCESS;
 }
 

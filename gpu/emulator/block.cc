@@ -70,10 +70,18 @@ void BlockRun::fillRows(unsigned number) {
   for (const KernelCode::Constant& constant : kernel_.constants) {
     std::byte* at = registers + constant.offset;
     switch (constant.width) {
-      case 1: broadcast(at, static_cast<std::uint8_t>(constant.value)); break;
-      case 2: broadcast(at, static_cast<std::uint16_t>(constant.value)); break;
-      case 4: broadcast(at, static_cast<std::uint32_t>(constant.value)); break;
-      default: broadcast(at, constant.value); break;
+      case 1:
+        broadcast(at, static_cast<std::uint8_t>(constant.value));
+        break;
+      case 2:
+        broadcast(at, static_cast<std::uint16_t>(constant.value));
+        break;
+      case 4:
+        broadcast(at, static_cast<std::uint32_t>(constant.value));
+        break;
+      default:
+        broadcast(at, constant.value);
+        break;
     }
   }
   for (const KernelCode::SpecialRow& row : kernel_.specials) {
@@ -81,27 +89,68 @@ void BlockRun::fillRows(unsigned number) {
       std::uint32_t thread = number * kLanes + lane, value = 0, bit = 1u << lane;
       const Dim3 &block = launch_.block, &grid = launch_.grid;
       switch (row.special) {
-        case Special::tidX: value = thread % block.x; break;
-        case Special::tidY: value = thread / block.x % block.y; break;
-        case Special::tidZ: value = thread / block.x / block.y; break;
-        case Special::ntidX: value = block.x; break;
-        case Special::ntidY: value = block.y; break;
-        case Special::ntidZ: value = block.z; break;
-        case Special::nctaidX: value = grid.x; break;
-        case Special::nctaidY: value = grid.y; break;
-        case Special::nctaidZ: value = grid.z; break;
-        case Special::laneId: value = lane; break;
-        case Special::warpId: value = number; break;
-        case Special::warpCount: value = warps_; break;
-        case Special::smCount: value = launch_.multiprocessors; break;
-        case Special::maskEq: value = bit; break;
-        case Special::maskLt: value = bit - 1; break;
-        case Special::maskLe: value = bit | (bit - 1); break;
-        case Special::maskGt: value = ~(bit | (bit - 1)); break;
-        case Special::maskGe: value = ~(bit - 1); break;
-        case Special::dynamicShared: value = launch_.dynamicShared; break;
-        case Special::totalShared: value = sharedBytes_; break;
-        default: break;  // the place of the block: placeBlock
+        case Special::tidX:
+          value = thread % block.x;
+          break;
+        case Special::tidY:
+          value = thread / block.x % block.y;
+          break;
+        case Special::tidZ:
+          value = thread / block.x / block.y;
+          break;
+        case Special::ntidX:
+          value = block.x;
+          break;
+        case Special::ntidY:
+          value = block.y;
+          break;
+        case Special::ntidZ:
+          value = block.z;
+          break;
+        case Special::nctaidX:
+          value = grid.x;
+          break;
+        case Special::nctaidY:
+          value = grid.y;
+          break;
+        case Special::nctaidZ:
+          value = grid.z;
+          break;
+        case Special::laneId:
+          value = lane;
+          break;
+        case Special::warpId:
+          value = number;
+          break;
+        case Special::warpCount:
+          value = warps_;
+          break;
+        case Special::smCount:
+          value = launch_.multiprocessors;
+          break;
+        case Special::maskEq:
+          value = bit;
+          break;
+        case Special::maskLt:
+          value = bit - 1;
+          break;
+        case Special::maskLe:
+          value = bit | (bit - 1);
+          break;
+        case Special::maskGt:
+          value = ~(bit | (bit - 1));
+          break;
+        case Special::maskGe:
+          value = ~(bit - 1);
+          break;
+        case Special::dynamicShared:
+          value = launch_.dynamicShared;
+          break;
+        case Special::totalShared:
+          value = sharedBytes_;
+          break;
+        default:
+          break;  // the place of the block: placeBlock
       }
       std::memcpy(registers + row.offset + lane * sizeof value, &value, sizeof value);
     }
@@ -117,7 +166,8 @@ void BlockRun::placeBlock(std::uint64_t index) {
     if (row.special == Special::ctaidX) value = at_.x;
     else if (row.special == Special::ctaidY) value = at_.y;
     else if (row.special == Special::ctaidZ) value = at_.z;
-    else if (row.special == Special::smId) value = static_cast<std::uint32_t>(index % launch_.multiprocessors);
+    else if (row.special == Special::smId)
+      value = static_cast<std::uint32_t>(index % launch_.multiprocessors);
     else continue;
     for (WarpRun& run : runs_) broadcast(run.warp.registers + row.offset, value);
   }
@@ -149,9 +199,9 @@ bool BlockRun::run(std::uint64_t index) {
     if (finished) return true;
     if (releaseBarriers()) progress = true;
     if (!progress) {
-      return fail(abi::CUDA_ERROR_LAUNCH_FAILED,
-                  "threads of block " + show(at_) + " of kernel " + kernel_.name +
-                      " wait at a barrier that others never reach");
+      return fail(abi::CUDA_ERROR_LAUNCH_FAILED, "threads of block " + show(at_) + " of kernel " +
+                                                     kernel_.name +
+                                                     " wait at a barrier that others never reach");
     }
     if (launch_.cancelled && launch_.cancelled->load(std::memory_order_relaxed)) {
       return fail(abi::CUDA_ERROR_UNKNOWN, "the device was lost while " + kernel_.name + " ran");
@@ -241,12 +291,13 @@ bool BlockRun::fault(unsigned number) {
   char address[32];
   std::snprintf(address, sizeof address, "0x%llx", static_cast<unsigned long long>(fault.address));
   std::string what = fault.what;
-  if (fault.code == abi::CUDA_ERROR_ILLEGAL_ADDRESS) what += std::string(" outside any allocation at ") + address;
-  if (fault.code == abi::CUDA_ERROR_MISALIGNED_ADDRESS) what += std::string(" at misaligned ") + address;
+  if (fault.code == abi::CUDA_ERROR_ILLEGAL_ADDRESS)
+    what += std::string(" outside any allocation at ") + address;
+  if (fault.code == abi::CUDA_ERROR_MISALIGNED_ADDRESS)
+    what += std::string(" at misaligned ") + address;
   return fail(fault.code, "kernel " + kernel_.name + ", block " + show(at_) + ", thread " +
-                              show(at) + ": " + what + ", PTX line " +
-                              std::to_string(run.line()) + ": " +
-                              launch_.program->line(run.line()));
+                              show(at) + ": " + what + ", PTX line " + std::to_string(run.line()) +
+                              ": " + launch_.program->line(run.line()));
 }
 
 bool BlockRun::fail(abi::CUresult code, std::string message) {

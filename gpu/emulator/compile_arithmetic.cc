@@ -1,4 +1,4 @@
-// Arithmetic, logic, comparison and selection: which handler an instruction of these gets.
+// Arithmetic, logic, comparison and selection: which routine an instruction of these gets.
 
 #include "gpu/emulator/kernel_compiler.h"
 
@@ -7,10 +7,14 @@ namespace {
 
 std::uint8_t encoded(Rounding rounding) {
   switch (rounding) {
-    case Rounding::rz: return 1;
-    case Rounding::rm: return 2;
-    case Rounding::rp: return 3;
-    default: return 0;
+    case Rounding::rz:
+      return 1;
+    case Rounding::rm:
+      return 2;
+    case Rounding::rp:
+      return 3;
+    default:
+      return 0;
   }
 }
 
@@ -19,7 +23,7 @@ std::uint8_t encoded(Rounding rounding) {
 void KernelCompiler::emitPlain(const Request& request, unsigned sources, unsigned counts) {
   expectOperands(sources + 1, sources + 1);
   Instruction in;
-  in.run = handler(request);
+  in.run = routine(request);
   in.rounding = encoded(request.rounding);
   in.r[0] = destination(operand(0), request.type);
   for (unsigned i = 1; i <= sources; ++i) {
@@ -67,7 +71,7 @@ bool KernelCompiler::compileArithmetic(Modifiers& modifiers) {
   } else if (opcode == "dp4a") {
     expectOperands(4, 4);
     Instruction in;
-    in.run = handler({.op = Op::dp4a, .type = Type::u32});
+    in.run = routine({.op = Op::dp4a, .type = Type::u32});
     in.flags = static_cast<std::uint8_t>((isSigned(modifiers.type(0)) ? 1 : 0) |
                                          (isSigned(modifiers.type(1)) ? 2 : 0));
     in.r[0] = destination(operand(0), Type::u32);
@@ -86,7 +90,7 @@ void KernelCompiler::compileAdd(Modifiers& modifiers, Op op, bool carryIn) {
     expectOperands(3, 3);
     request.op = op == Op::add ? Op::addCarry : Op::subCarry;
     Instruction in;
-    in.run = handler(request);
+    in.run = routine(request);
     in.flags = static_cast<std::uint8_t>((carryIn ? 1 : 0) | (carryOut ? 2 : 0));
     in.r[0] = destination(operand(0), request.type);
     in.r[1] = source(operand(1), request.type);
@@ -119,7 +123,7 @@ void KernelCompiler::compileMultiply(Modifiers& modifiers, bool addend, bool car
     if (part == 2) unknown();
     request.op = part == 0 ? Op::madLoCarry : Op::madHiCarry;
     Instruction in;
-    in.run = handler(request);
+    in.run = routine(request);
     in.flags = static_cast<std::uint8_t>((carryIn ? 1 : 0) | (carryOut ? 2 : 0));
     in.r[0] = destination(operand(0), request.type);
     for (unsigned i = 1; i <= 3; ++i) in.r[i] = source(operand(i), request.type);
@@ -136,7 +140,7 @@ void KernelCompiler::compileMultiply(Modifiers& modifiers, bool addend, bool car
   }
   expectOperands(addend ? 4 : 3, addend ? 4 : 3);
   Instruction in;
-  in.run = handler(request);
+  in.run = routine(request);
   Type wide = sizeOf(request.type) == 2 ? Type::u32 : Type::u64;
   in.r[0] = destination(operand(0), wide);
   in.r[1] = source(operand(1), request.type);
@@ -171,12 +175,12 @@ bool KernelCompiler::compileFloat(Modifiers& modifiers) {
   if (opcode == "testp") {
     static constexpr Op kTests[] = {Op::isFinite, Op::isInfinite, Op::isNumber,
                                     Op::isNan,    Op::isNormal,   Op::isSubnormal};
-    int which = modifiers.takeOneOf(
-        {"finite", "infinite", "number", "notanumber", "normal", "subnormal"});
+    int which =
+        modifiers.takeOneOf({"finite", "infinite", "number", "notanumber", "normal", "subnormal"});
     if (which < 0) unknown();
     expectOperands(2, 2);
     Instruction in;
-    in.run = handler({.op = kTests[which], .type = modifiers.type()});
+    in.run = routine({.op = kTests[which], .type = modifiers.type()});
     in.r[0] = predicate(operand(0));
     in.r[1] = source(operand(1), modifiers.type());
     emit(in);
@@ -214,7 +218,7 @@ bool KernelCompiler::compileBits(Modifiers& modifiers) {
     }
     expectOperands(sources + 1, sources + 1);
     Instruction in;
-    in.run = handler({.op = ops.second, .type = Type::pred});
+    in.run = routine({.op = ops.second, .type = Type::pred});
     in.r[0] = predicate(operand(0));
     for (unsigned i = 1; i <= sources; ++i) {
       in.r[i] = predicate(operand(i));
@@ -236,13 +240,13 @@ bool KernelCompiler::compileBits(Modifiers& modifiers) {
   } else if (opcode == "prmt") {
     emitPlain({.op = Op::prmt, .type = modifiers.type()}, 3);
   } else if (opcode == "popc" || opcode == "clz" || opcode == "bfind") {
-    Op op = opcode == "popc"                   ? Op::popc
-            : opcode == "clz"                  ? Op::clz
-            : modifiers.take("shiftamt")       ? Op::bfindShift
-                                               : Op::bfind;
+    Op op = opcode == "popc"             ? Op::popc
+            : opcode == "clz"            ? Op::clz
+            : modifiers.take("shiftamt") ? Op::bfindShift
+                                         : Op::bfind;
     expectOperands(2, 2);
     Instruction in;
-    in.run = handler({.op = op, .type = modifiers.type()});
+    in.run = routine({.op = op, .type = modifiers.type()});
     in.r[0] = destination(operand(0), Type::u32);
     in.r[1] = source(operand(1), modifiers.type());
     emit(in);
@@ -256,7 +260,7 @@ bool KernelCompiler::compileBits(Modifiers& modifiers) {
     expectOperands(5, 5);
     if (operand(4).kind != Operand::Kind::integer) fail("lop3's table is an immediate");
     Instruction in;
-    in.run = handler({.op = Op::lop3, .type = modifiers.type()});
+    in.run = routine({.op = Op::lop3, .type = modifiers.type()});
     in.r[0] = destination(operand(0), Type::u32);
     for (unsigned i = 1; i <= 3; ++i) in.r[i] = source(operand(i), Type::u32);
     in.immediate = operand(4).value;
@@ -276,7 +280,7 @@ bool KernelCompiler::compileSelection(Modifiers& modifiers) {
   } else if (opcode == "selp") {
     expectOperands(4, 4);
     Instruction in;
-    in.run = handler({.op = Op::selp, .type = modifiers.type()});
+    in.run = routine({.op = Op::selp, .type = modifiers.type()});
     in.r[0] = destination(operand(0), modifiers.type());
     bool swapped = operand(3).negated;
     in.r[swapped ? 2 : 1] = source(operand(1), modifiers.type());
@@ -289,13 +293,13 @@ bool KernelCompiler::compileSelection(Modifiers& modifiers) {
     Type tested = modifiers.type(1);
     modifiers.take("ftz");
     Instruction test;
-    test.run = handler({.op = Op::setp, .type = tested, .compare = Compare::ge});
+    test.run = routine({.op = Op::setp, .type = tested, .compare = Compare::ge});
     test.r[0] = newPredicate();
     test.r[1] = source(operand(3), tested);
     test.r[2] = constantRow(sizeOf(tested), 0);
     emit(test);
     Instruction in;
-    in.run = handler({.op = Op::selp, .type = modifiers.type(0)});
+    in.run = routine({.op = Op::selp, .type = modifiers.type(0)});
     in.r[0] = destination(operand(0), modifiers.type(0));
     in.r[1] = source(operand(1), modifiers.type(0));
     in.r[2] = source(operand(2), modifiers.type(0));
@@ -314,12 +318,12 @@ std::uint32_t KernelCompiler::takeCombine(Modifiers& modifiers) {
 namespace {
 
 std::optional<Compare> takeCompare(Modifiers& modifiers, Type type) {
-  static constexpr Compare kCompares[] = {
-      Compare::eq,  Compare::ne,  Compare::lt,  Compare::le,  Compare::gt,
-      Compare::ge,  Compare::equ, Compare::neu, Compare::ltu, Compare::leu,
-      Compare::gtu, Compare::geu, Compare::num, Compare::nan};
-  int which = modifiers.takeOneOf({"eq", "ne", "lt", "le", "gt", "ge", "equ", "neu", "ltu", "leu",
-                                   "gtu", "geu", "num", "nan"});
+  static constexpr Compare kCompares[] = {Compare::eq,  Compare::ne,  Compare::lt,  Compare::le,
+                                          Compare::gt,  Compare::ge,  Compare::equ, Compare::neu,
+                                          Compare::ltu, Compare::leu, Compare::gtu, Compare::geu,
+                                          Compare::num, Compare::nan};
+  int which = modifiers.takeOneOf(
+      {"eq", "ne", "lt", "le", "gt", "ge", "equ", "neu", "ltu", "leu", "gtu", "geu", "num", "nan"});
   if (which >= 0) return kCompares[which];
   if (isFloat(type)) return std::nullopt;
   static constexpr Compare kUnsigned[] = {Compare::lt, Compare::le, Compare::gt, Compare::ge};
@@ -340,7 +344,7 @@ void KernelCompiler::compileSetp(Modifiers& modifiers) {
   Instruction in;
   Request request{.op = Op::setp, .type = type, .compare = *compare};
   request.flush = modifiers.take("ftz");
-  in.run = handler(request);
+  in.run = routine(request);
   in.flags = static_cast<std::uint8_t>(combine);
   if (operand(0).kind != Operand::Kind::sink) in.r[0] = predicate(operand(0));
   if (statement_->hasPipe && operand(1).kind != Operand::Kind::sink) {
@@ -364,7 +368,7 @@ void KernelCompiler::compileSet(Modifiers& modifiers) {
   Instruction test;
   Request request{.op = Op::setp, .type = tested, .compare = *compare};
   request.flush = modifiers.take("ftz");
-  test.run = handler(request);
+  test.run = routine(request);
   test.flags = static_cast<std::uint8_t>(combine);
   test.r[0] = newPredicate();
   test.r[1] = source(operand(1), tested);
@@ -375,7 +379,7 @@ void KernelCompiler::compileSet(Modifiers& modifiers) {
   }
   emit(test);
   Instruction in;
-  in.run = handler({.op = Op::set, .type = type});
+  in.run = routine({.op = Op::set, .type = type});
   in.flags = isFloat(type) ? 1 : 0;
   in.r[0] = destination(operand(0), type);
   in.r[1] = test.r[0];

@@ -9,7 +9,7 @@ bool KernelCompiler::compileWarp(Modifiers& modifiers) {
   if (opcode == "activemask") {
     expectOperands(1, 1);
     Instruction in;
-    in.run = handler({.op = Op::activeMask});
+    in.run = routine({.op = Op::activeMask});
     in.r[0] = destination(operand(0), modifiers.type());
     emit(in);
     return true;
@@ -29,14 +29,14 @@ bool KernelCompiler::compileWarp(Modifiers& modifiers) {
     static constexpr Op kVotes[] = {Op::voteAll, Op::voteAny, Op::voteUniform, Op::ballot};
     int which = modifiers.takeOneOf({"all", "any", "uni", "ballot"});
     if (which < 0) unknown();
-    in.run = handler({.op = kVotes[which]});
+    in.run = routine({.op = kVotes[which]});
     in.r[0] = which == 3 ? destination(operand(0), Type::u32) : predicate(operand(0));
     in.r[1] = predicate(from);
     in.flags = from.negated ? 1 : 0;
   } else if (opcode == "match") {
     bool all = modifiers.take("all");
     if (!all && !modifiers.take("any")) unknown();
-    in.run = handler({.op = all ? Op::matchAll : Op::matchAny, .type = modifiers.type()});
+    in.run = routine({.op = all ? Op::matchAll : Op::matchAny, .type = modifiers.type()});
     in.r[0] = destination(operand(0), Type::u32);
     if (pipe) in.r[3] = predicate(operand(1));
     in.r[1] = source(from, modifiers.type());
@@ -45,8 +45,8 @@ bool KernelCompiler::compileWarp(Modifiers& modifiers) {
                                              Atomic::bitAnd, Atomic::bitOr, Atomic::bitXor};
     int which = modifiers.takeOneOf({"add", "min", "max", "and", "or", "xor"});
     if (which < 0) unknown();
-    in.run = handler({.op = Op::reduceLanes, .type = modifiers.type(),
-                      .atomic = kReductions[which]});
+    in.run =
+        routine({.op = Op::reduceLanes, .type = modifiers.type(), .atomic = kReductions[which]});
     in.r[0] = destination(operand(0), modifiers.type());
     in.r[1] = source(from, modifiers.type());
   }
@@ -62,7 +62,7 @@ void KernelCompiler::compileShuffle(Modifiers& modifiers) {
   std::size_t first = statement_->hasPipe ? 2 : 1;
   expectOperands(first + 4, first + 4);
   Instruction in;
-  in.run = handler({.op = kShuffles[which]});
+  in.run = routine({.op = kShuffles[which]});
   if (operand(0).kind != Operand::Kind::sink) in.r[0] = destination(operand(0), Type::u32);
   if (statement_->hasPipe && operand(1).kind != Operand::Kind::sink) {
     in.r[3] = predicate(operand(1));
@@ -194,7 +194,7 @@ void KernelCompiler::compileCall(Modifiers& modifiers) {
     const Variable& variable = function_->variables[ours.index];
     if (variable.size != theirs.size) fail("an argument of " + called + " has the wrong size");
     Instruction in;
-    in.run = handler({.op = Op::copyFrame});
+    in.run = routine({.op = Op::copyFrame});
     std::uint32_t here = frame_->variables[ours.index], there = frame.variables[theirIndex];
     in.r[0] = isArgument ? there : here;
     in.r[1] = isArgument ? here : there;

@@ -1,4 +1,4 @@
-// Moves, conversions, loads, stores and atomics: which handler an instruction of these gets.
+// Moves, conversions, loads, stores and atomics: which routine an instruction of these gets.
 
 #include "gpu/emulator/kernel_compiler.h"
 
@@ -19,7 +19,7 @@ void KernelCompiler::compileMov(Modifiers& modifiers) {
   const Operand &to = operand(0), &from = operand(1);
   Instruction in;
   if (type == Type::pred) {
-    in.run = handler({.op = Op::predicateMov, .type = Type::pred});
+    in.run = routine({.op = Op::predicateMov, .type = Type::pred});
     in.r[0] = predicate(to);
     in.r[1] = predicate(from);
     in.flags = from.negated ? 1 : 0;
@@ -28,9 +28,10 @@ void KernelCompiler::compileMov(Modifiers& modifiers) {
     const std::vector<Operand>& parts = packs ? from.parts : to.parts;
     std::size_t count = parts.size();
     if ((count != 2 && count != 4) || sizeOf(type) < count) unknown();
-    Type part = sizeOf(type) / count == 4 ? Type::u32 : sizeOf(type) / count == 2 ? Type::u16
-                                                                                 : Type::u8;
-    in.run = handler({.op = packs ? Op::pack : Op::unpack, .type = type});
+    Type part = sizeOf(type) / count == 4   ? Type::u32
+                : sizeOf(type) / count == 2 ? Type::u16
+                                            : Type::u8;
+    in.run = routine({.op = packs ? Op::pack : Op::unpack, .type = type});
     in.count = static_cast<std::uint8_t>(count);
     in.flags = static_cast<std::uint8_t>(sizeOf(part));
     in.r[0] = packs ? destination(to, type) : source(from, type);
@@ -41,10 +42,10 @@ void KernelCompiler::compileMov(Modifiers& modifiers) {
   } else if (from.kind == Operand::Kind::special &&
              (from.name == "%clock" || from.name == "%clock64" || from.name == "%clock_hi" ||
               from.name == "%globaltimer")) {
-    in.run = handler({.op = Op::readClock, .type = type});
+    in.run = routine({.op = Op::readClock, .type = type});
     in.r[0] = destination(to, type);
   } else {
-    in.run = handler({.op = Op::mov, .type = type});
+    in.run = routine({.op = Op::mov, .type = type});
     in.r[0] = destination(to, type);
     in.r[1] = source(from, type);
   }
@@ -62,7 +63,7 @@ void KernelCompiler::compileCvt(Modifiers& modifiers) {
   if (flush && (request.type == Type::f64 || request.from == Type::f64)) unknown();
   if (request.type == Type::pred || request.from == Type::pred) unknown();
   Instruction in;
-  in.run = handler(request);
+  in.run = routine(request);
   bool toIntegral = rounding >= Rounding::rni;
   if (toIntegral) in.flags = static_cast<std::uint8_t>(rounding);
   else if (rounding > Rounding::rn) in.rounding = static_cast<std::uint8_t>(rounding) - 1;
@@ -85,8 +86,8 @@ void KernelCompiler::compileCvta(Modifiers& modifiers) {
   bool toSpace = modifiers.take("to");
   int space = modifiers.takeOneOf({"global", "const", "shared", "local", "param", "shared::cta"});
   if (space < 0) unknown();
-  static constexpr std::uint64_t kWindows[] = {0,            0,            kSharedWindow,
-                                               kLocalWindow, kParamWindow, kSharedWindow};
+  static constexpr std::uint64_t kWindows[] = {
+      0, 0, kSharedWindow, kLocalWindow, kParamWindow, kSharedWindow};
   Type type = modifiers.type();
   if (sizeOf(type) != 8) unknown();
   if (space == 4 && !function_->isKernel) space = 3;  // a function's parameters are local
@@ -95,9 +96,9 @@ void KernelCompiler::compileCvta(Modifiers& modifiers) {
   in.r[0] = destination(operand(0), type);
   in.r[1] = source(operand(1), type);
   if (window == 0) {
-    in.run = handler({.op = Op::mov, .type = type});
+    in.run = routine({.op = Op::mov, .type = type});
   } else {
-    in.run = handler({.op = Op::add, .type = Type::u64});
+    in.run = routine({.op = Op::add, .type = Type::u64});
     in.r[2] = constantRow(8, toSpace ? 0 - window : window);
   }
   emit(in);
@@ -117,7 +118,7 @@ bool KernelCompiler::compileMemory(Modifiers& modifiers) {
     takeScope(modifiers);
     expectOperands(0, 0);
     Instruction in;
-    in.run = handler({.op = Op::fence});
+    in.run = routine({.op = Op::fence});
     emit(in);
   } else if (opcode == "prefetch" || opcode == "prefetchu") {
     // A hint; nothing changes.
@@ -199,7 +200,8 @@ void KernelCompiler::compileAccess(Modifiers& modifiers, bool isLoad) {
   for (const Operand& part : values) {
     if (part.kind == Operand::Kind::reg) anyRegister(part, rows);
   }
-  if (sizeOf(rows) < sizeOf(type)) fail("a register of '" + statement_->spelled() + "' is too narrow");
+  if (sizeOf(rows) < sizeOf(type))
+    fail("a register of '" + statement_->spelled() + "' is too narrow");
   for (std::size_t i = 0; i < values.size(); ++i) {
     std::uint32_t& slot = in.r[i == 3 ? 5 : i];
     if (values[i].kind == Operand::Kind::reg) {
@@ -213,17 +215,16 @@ void KernelCompiler::compileAccess(Modifiers& modifiers, bool isLoad) {
     }
   }
   request.from = rows;
-  in.run = handler(request);
+  in.run = routine(request);
   emit(in);
 }
 
 void KernelCompiler::compileAtomic(Modifiers& modifiers, bool wantsOld) {
-  static constexpr Atomic kAtomics[] = {Atomic::add,    Atomic::min,      Atomic::max,
-                                        Atomic::bitAnd, Atomic::bitOr,    Atomic::bitXor,
-                                        Atomic::exchange, Atomic::cas,    Atomic::inc,
-                                        Atomic::dec};
-  int which = modifiers.takeOneOf(
-      {"add", "min", "max", "and", "or", "xor", "exch", "cas", "inc", "dec"});
+  static constexpr Atomic kAtomics[] = {
+      Atomic::add,    Atomic::min,      Atomic::max, Atomic::bitAnd, Atomic::bitOr,
+      Atomic::bitXor, Atomic::exchange, Atomic::cas, Atomic::inc,    Atomic::dec};
+  int which =
+      modifiers.takeOneOf({"add", "min", "max", "and", "or", "xor", "exch", "cas", "inc", "dec"});
   if (which < 0) unknown();
   modifiers.takeOneOf({"relaxed", "acquire", "release", "acq_rel"});
   takeScope(modifiers);
@@ -235,7 +236,7 @@ void KernelCompiler::compileAtomic(Modifiers& modifiers, bool wantsOld) {
   expectOperands(first + extra, first + extra);
   Instruction in;
   in.strong = true;
-  in.run = handler({.op = Op::atomic, .type = type, .atomic = kAtomics[which]});
+  in.run = routine({.op = Op::atomic, .type = type, .atomic = kAtomics[which]});
   if (wantsOld && operand(0).kind != Operand::Kind::sink) {
     in.r[0] = destination(operand(0), type);
   }

@@ -17,9 +17,8 @@ const Model kModels[] = {
 };
 
 Refusal refuse(std::string_view part, std::string_view why) {
-  return {RefusalCode::invalid,
-          "emulated GPUs: '" + std::string(part) + "' " + std::string(why) +
-              "; write for example 2x4GiB or 4xH100:80GiB"};
+  return {RefusalCode::invalid, "emulated GPUs: '" + std::string(part) + "' " + std::string(why) +
+                                    "; write for example 2x4GiB or 4xH100:80GiB"};
 }
 
 std::vector<std::string_view> split(std::string_view text, char at) {

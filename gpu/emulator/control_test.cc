@@ -1,6 +1,6 @@
 // Divergence, calls, votes, vectors, local arrays, locks (testdata/control.cu), against plain C++.
 
-#include "gpu/emulator/emulator_fixture.h"
+#include "gpu/emulator/emulator_fixture_test.h"
 
 #include <algorithm>
 #include <bit>
@@ -18,7 +18,8 @@ TEST(Control, LanesLeaveALoopEachAtItsTime) {
     for (unsigned long long x = in[i]; x != 1; ++want[i]) x = x & 1 ? 3 * x + 1 : x / 2;
   }
   CUdeviceptr din = gpu.upload(in), steps = gpu.upload(in);
-  ASSERT_EQ(run(gpu.driver(), gpu.find(module, "collatz"), {3, 1, 128}, din, steps, 300), CUDA_SUCCESS);
+  ASSERT_EQ(run(gpu.driver(), gpu.find(module, "collatz"), {3, 1, 128}, din, steps, 300),
+            CUDA_SUCCESS);
   EXPECT_EQ(gpu.download<unsigned>(steps, 300), want);
 }
 
@@ -72,10 +73,12 @@ TEST(Control, ArraysInLocalMemory) {
   for (int& value : in) value = static_cast<int>(generator() % 1000) - 500;
   auto want = in;
   for (std::size_t i = 0; i < in.size(); i += 8) {
-    std::sort(want.begin() + static_cast<std::ptrdiff_t>(i), want.begin() + static_cast<std::ptrdiff_t>(i + 8));
+    std::sort(want.begin() + static_cast<std::ptrdiff_t>(i),
+              want.begin() + static_cast<std::ptrdiff_t>(i + 8));
   }
   CUdeviceptr din = gpu.upload(in), dout = gpu.upload(in);
-  ASSERT_EQ(run(gpu.driver(), gpu.find(module, "localSort"), {1, 1, 64}, din, dout, 50), CUDA_SUCCESS);
+  ASSERT_EQ(run(gpu.driver(), gpu.find(module, "localSort"), {1, 1, 64}, din, dout, 50),
+            CUDA_SUCCESS);
   EXPECT_EQ(gpu.download<int>(dout, in.size()), want);
 }
 
@@ -86,7 +89,8 @@ TEST(Control, VectorLoadsAndStores) {
   std::vector<int> ins(40 * 2);
   for (std::size_t i = 0; i < in.size(); ++i) in[i] = static_cast<float>(i);
   for (std::size_t i = 0; i < ins.size(); ++i) ins[i] = static_cast<int>(i) * 3;
-  CUdeviceptr din = gpu.upload(in), dout = gpu.upload(in), dins = gpu.upload(ins), douts = gpu.upload(ins);
+  CUdeviceptr din = gpu.upload(in), dout = gpu.upload(in), dins = gpu.upload(ins),
+              douts = gpu.upload(ins);
   ASSERT_EQ(run(gpu.driver(), gpu.find(module, "vectors"), {2, 1, 32}, din, dout, dins, douts, 40),
             CUDA_SUCCESS);
   auto out = gpu.download<float>(dout, in.size());
@@ -149,12 +153,18 @@ TEST(Control, Switches) {
     int x = in[static_cast<std::size_t>(i)] = i * 37;
     unsigned reversed = 0;
     for (unsigned k = 0; k < 32; ++k) reversed |= ((static_cast<unsigned>(x) >> k) & 1) << (31 - k);
-    int cases[7] = {x * 3, x ^ 0x55, x / 5, x % 11, static_cast<int>(reversed),
-                    std::countl_zero(static_cast<unsigned>(x)), -x};
+    int cases[7] = {x * 3,
+                    x ^ 0x55,
+                    x / 5,
+                    x % 11,
+                    static_cast<int>(reversed),
+                    std::countl_zero(static_cast<unsigned>(x)),
+                    -x};
     want[static_cast<std::size_t>(i)] = cases[x % 7];
   }
   CUdeviceptr din = gpu.upload(in), dout = gpu.upload(in);
-  ASSERT_EQ(run(gpu.driver(), gpu.find(module, "switches"), {2, 1, 128}, din, dout, 200), CUDA_SUCCESS);
+  ASSERT_EQ(run(gpu.driver(), gpu.find(module, "switches"), {2, 1, 128}, din, dout, 200),
+            CUDA_SUCCESS);
   EXPECT_EQ(gpu.download<int>(dout, 200), want);
 }
 

@@ -18,11 +18,11 @@ struct Entry {
 
 #define ALNILAM_EMULATED(member, symbol, version, parameters) \
   {#symbol, version, reinterpret_cast<void*>(&member)},
-const Entry kEntries[] = {ALNILAM_DRIVER_REQUIRED(ALNILAM_EMULATED)
-                          {"cuStreamGetId", 12000, reinterpret_cast<void*>(&streamGetId)},
-                          {"cuCtxGetId", 12000, reinterpret_cast<void*>(&ctxGetId)},
-                          {"cuFuncGetParamInfo", 12040,
-                           reinterpret_cast<void*>(&funcGetParamInfo)}};
+const Entry kEntries[] = {
+    ALNILAM_DRIVER_REQUIRED(ALNILAM_EMULATED){"cuStreamGetId", 12000,
+                                              reinterpret_cast<void*>(&streamGetId)},
+    {"cuCtxGetId", 12000, reinterpret_cast<void*>(&ctxGetId)},
+    {"cuFuncGetParamInfo", 12040, reinterpret_cast<void*>(&funcGetParamInfo)}};
 #undef ALNILAM_EMULATED
 
 // "cuMemAlloc" for "cuMemAlloc_v2".

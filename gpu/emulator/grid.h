@@ -2,9 +2,10 @@
 // Runs the grid of a launch: its blocks, each with its warps, barriers and shared memory.
 //
 // Blocks are taken in order, by the thread that launches and by the threads of a pool, as many as
-// the machine has cores, that all launches share.  A block stays on one thread, so its shared memory
-// needs no care; global memory is shared by all, and atomics on it are the host's atomics.  Blocks
-// may wait for lower-numbered ones, which have been started before them, never for higher ones.
+// the machine has cores, that all launches share.  A block stays on one thread, so its shared
+// memory needs no care; global memory is shared by all, and atomics on it are the host's atomics.
+// Blocks may wait for lower-numbered ones, which have been started before them, never for higher
+// ones.
 //
 // Errors: the first fault ends the launch; blocks that have not started don't.
 // Threading: run() may be called from several threads at once.
@@ -34,16 +35,16 @@ struct GridLaunch {
   const KernelCode* kernel = nullptr;
   Dim3 grid, block;
   std::uint32_t dynamicShared = 0;
-  std::uint32_t multiprocessors = 1;     // for %nsmid
-  std::vector<std::byte> params;         // kernel->paramBytes
+  std::uint32_t multiprocessors = 1;  // for %nsmid
+  std::vector<std::byte> params;      // kernel->paramBytes
   const AddressSpace* memory = nullptr;
   const std::atomic<bool>* cancelled = nullptr;  // ends the launch early; may be null
 };
 
 struct GridOutcome {
   abi::CUresult code = abi::CUDA_SUCCESS;
-  std::string message;            // of a fault: kernel, block, thread, line, instruction
-  std::uint64_t executed = 0;     // instructions, counted once for each lane
+  std::string message;         // of a fault: kernel, block, thread, line, instruction
+  std::uint64_t executed = 0;  // instructions, counted once for each lane
 };
 
 class GridPool {

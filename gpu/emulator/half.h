@@ -4,7 +4,7 @@
 // Not every processor has instructions for it, and g++ knows no portable type, so it's done on the
 // bits: to float exactly; from float or double rounded to nearest, ties to even, once.
 //
-// In a namespace of each instruction set's own, as everything that handlers are made of.
+// In a namespace of each instruction set's own, as everything that routines are made of.
 
 #include <cmath>
 #include <cstdint>

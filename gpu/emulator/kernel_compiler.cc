@@ -18,9 +18,9 @@ std::uint64_t aligned(std::uint64_t at, std::uint64_t align) {
 
 std::optional<Type> instructionType(std::string_view modifier) {
   static const std::pair<std::string_view, Type> kTypes[] = {
-      {"b8", Type::u8}, {"b16", Type::u16}, {"b32", Type::u32}, {"b64", Type::u64},
-      {"u8", Type::u8}, {"u16", Type::u16}, {"u32", Type::u32}, {"u64", Type::u64},
-      {"s8", Type::s8}, {"s16", Type::s16}, {"s32", Type::s32}, {"s64", Type::s64},
+      {"b8", Type::u8},   {"b16", Type::u16}, {"b32", Type::u32}, {"b64", Type::u64},
+      {"u8", Type::u8},   {"u16", Type::u16}, {"u32", Type::u32}, {"u64", Type::u64},
+      {"s8", Type::s8},   {"s16", Type::s16}, {"s32", Type::s32}, {"s64", Type::s64},
       {"f16", Type::f16}, {"f32", Type::f32}, {"f64", Type::f64}, {"pred", Type::pred}};
   for (auto& [name, type] : kTypes) {
     if (name == modifier) return type;
@@ -75,8 +75,7 @@ void Modifiers::finish() const {
   }
 }
 
-KernelCompiler::KernelCompiler(const Module& module, const GlobalLayout& layout,
-                               std::uint64_t base)
+KernelCompiler::KernelCompiler(const Module& module, const GlobalLayout& layout, std::uint64_t base)
     : module_(module), layout_(layout), base_(base) {}
 
 void KernelCompiler::fail(std::string why) const {
@@ -250,18 +249,32 @@ std::uint32_t KernelCompiler::constantRow(std::uint32_t width, std::uint64_t val
 
 std::uint32_t KernelCompiler::specialRow(const std::string& name) {
   static const std::pair<std::string_view, Special> kSpecials[] = {
-      {"%tid.x", Special::tidX}, {"%tid.y", Special::tidY}, {"%tid.z", Special::tidZ},
-      {"%ntid.x", Special::ntidX}, {"%ntid.y", Special::ntidY}, {"%ntid.z", Special::ntidZ},
-      {"%ctaid.x", Special::ctaidX}, {"%ctaid.y", Special::ctaidY},
-      {"%ctaid.z", Special::ctaidZ}, {"%nctaid.x", Special::nctaidX},
-      {"%nctaid.y", Special::nctaidY}, {"%nctaid.z", Special::nctaidZ},
-      {"%laneid", Special::laneId}, {"%warpid", Special::warpId},
-      {"%nwarpid", Special::warpCount}, {"%smid", Special::smId}, {"%nsmid", Special::smCount},
-      {"%gridid", Special::gridId}, {"%lanemask_eq", Special::maskEq},
-      {"%lanemask_lt", Special::maskLt}, {"%lanemask_le", Special::maskLe},
-      {"%lanemask_gt", Special::maskGt}, {"%lanemask_ge", Special::maskGe},
+      {"%tid.x", Special::tidX},
+      {"%tid.y", Special::tidY},
+      {"%tid.z", Special::tidZ},
+      {"%ntid.x", Special::ntidX},
+      {"%ntid.y", Special::ntidY},
+      {"%ntid.z", Special::ntidZ},
+      {"%ctaid.x", Special::ctaidX},
+      {"%ctaid.y", Special::ctaidY},
+      {"%ctaid.z", Special::ctaidZ},
+      {"%nctaid.x", Special::nctaidX},
+      {"%nctaid.y", Special::nctaidY},
+      {"%nctaid.z", Special::nctaidZ},
+      {"%laneid", Special::laneId},
+      {"%warpid", Special::warpId},
+      {"%nwarpid", Special::warpCount},
+      {"%smid", Special::smId},
+      {"%nsmid", Special::smCount},
+      {"%gridid", Special::gridId},
+      {"%lanemask_eq", Special::maskEq},
+      {"%lanemask_lt", Special::maskLt},
+      {"%lanemask_le", Special::maskLe},
+      {"%lanemask_gt", Special::maskGt},
+      {"%lanemask_ge", Special::maskGe},
       {"%dynamic_smem_size", Special::dynamicShared},
-      {"%total_smem_size", Special::totalShared}, {"%reserved_smem_offset_begin", Special::zero}};
+      {"%total_smem_size", Special::totalShared},
+      {"%reserved_smem_offset_begin", Special::zero}};
   for (auto& [known, special] : kSpecials) {
     if (known != name) continue;
     auto [found, isNew] = specials_.try_emplace(special, 0);
@@ -283,8 +296,7 @@ const Operand& KernelCompiler::operand(std::size_t index) const {
 void KernelCompiler::expectOperands(std::size_t least, std::size_t most) const {
   std::size_t count = statement_->operands.size();
   if (count < least || count > most) {
-    fail("instruction '" + statement_->spelled() + "' has " + std::to_string(count) +
-         " operands");
+    fail("instruction '" + statement_->spelled() + "' has " + std::to_string(count) + " operands");
   }
 }
 
@@ -308,8 +320,8 @@ std::uint32_t KernelCompiler::source(const Operand& from, Type type) {
         bits = __builtin_bit_cast(std::uint64_t, static_cast<double>(__builtin_bit_cast(
                                                      float, static_cast<std::uint32_t>(bits))));
       } else if (!from.isSingle && width == 4) {
-        bits = __builtin_bit_cast(std::uint32_t,
-                                  static_cast<float>(__builtin_bit_cast(double, bits)));
+        bits =
+            __builtin_bit_cast(std::uint32_t, static_cast<float>(__builtin_bit_cast(double, bits)));
       } else if (width < 4) {
         fail("a floating-point number where a half is wanted");
       }
@@ -376,8 +388,8 @@ std::uint32_t KernelCompiler::predicate(const Operand& of) const {
   return frame_->registers[of.index];
 }
 
-Handler KernelCompiler::handler(const Request& request) const {
-  Handler found = select(request);
+Routine KernelCompiler::routine(const Request& request) const {
+  Routine found = select(request);
   if (!found) unknown();
   return found;
 }

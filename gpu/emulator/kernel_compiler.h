@@ -2,7 +2,7 @@
 // Turns one kernel and the functions it calls into KernelCode; the inside of ptx_program.h.
 //
 // Each instruction is read in three steps: its modifiers are sorted into types and flags; operands
-// become offsets of rows; select() gives the handler.  Whatever modifier has not been consumed at
+// become offsets of rows; select() gives the routine.  Whatever modifier has not been consumed at
 // the end is unknown, and refused: nothing is ignored by accident.
 //
 // Errors: everything throws Uncompilable, which compileProgram turns into a refusal.
@@ -98,7 +98,7 @@ class KernelCompiler {
   // d, a[, b[, c]] of one type, except that the last `counts` operands are 32-bit.
   void emitPlain(const Request& request, unsigned sources, unsigned counts = 0);
   Instruction& emit(Instruction in, Kind kind = Kind::lanes);
-  Handler handler(const Request& request) const;
+  Routine routine(const Request& request) const;
   bool takeScope(Modifiers& modifiers);
   Space takeSpace(Modifiers& modifiers, bool& isConst);
   void setAddress(Instruction& in, const Operand& operand, Space& space);

@@ -28,11 +28,16 @@ struct Half {
 template <typename T>
 T integral(T value, Rounding rounding) {
   switch (rounding) {
-    case Rounding::rni: return std::rint(value);
-    case Rounding::rzi: return std::trunc(value);
-    case Rounding::rmi: return std::floor(value);
-    case Rounding::rpi: return std::ceil(value);
-    default: return value;
+    case Rounding::rni:
+      return std::rint(value);
+    case Rounding::rzi:
+      return std::trunc(value);
+    case Rounding::rmi:
+      return std::floor(value);
+    case Rounding::rpi:
+      return std::ceil(value);
+    default:
+      return value;
   }
 }
 
@@ -71,10 +76,12 @@ D converted(A a, Rounding rounding) {
     if (std::is_signed_v<A> && a < 0) {
       if (!std::is_signed_v<D>) return 0;
       return static_cast<std::int64_t>(a) < static_cast<std::int64_t>(std::numeric_limits<D>::min())
-                 ? std::numeric_limits<D>::min() : static_cast<D>(a);
+                 ? std::numeric_limits<D>::min()
+                 : static_cast<D>(a);
     }
     return static_cast<u64>(a) > static_cast<u64>(std::numeric_limits<D>::max())
-               ? std::numeric_limits<D>::max() : static_cast<D>(a);
+               ? std::numeric_limits<D>::max()
+               : static_cast<D>(a);
   } else {
     return static_cast<D>(a);
   }
@@ -108,11 +115,11 @@ void convert(Warp& warp, const Instruction& in, u32 mask) {
     D* d = row<D>(warp, in.r[0]);
     const A* a = row<A>(warp, in.r[1]);
     if (rounding == Rounding::none) {
-      forLanes(mask, [d, a](unsigned i) { d[i] = converted<D, A, saturate>(a[i], Rounding::none); });
+      forLanes(mask,
+               [d, a](unsigned i) { d[i] = converted<D, A, saturate>(a[i], Rounding::none); });
     } else {
-      forLanes(mask, [d, a, rounding](unsigned i) {
-        d[i] = converted<D, A, saturate>(a[i], rounding);
-      });
+      forLanes(mask,
+               [d, a, rounding](unsigned i) { d[i] = converted<D, A, saturate>(a[i], rounding); });
     }
   } else {
     std::byte* d = row<std::byte>(warp, in.r[0]);
@@ -130,38 +137,62 @@ void convert(Warp& warp, const Instruction& in, u32 mask) {
 }
 
 template <typename D, bool saturate>
-Handler from(Type type) {
+Routine from(Type type) {
   switch (type) {
-    case Type::u8: return convert<D, u8, saturate>;
-    case Type::u16: return convert<D, u16, saturate>;
-    case Type::u32: return convert<D, u32, saturate>;
-    case Type::u64: return convert<D, u64, saturate>;
-    case Type::s8: return convert<D, std::int8_t, saturate>;
-    case Type::s16: return convert<D, std::int16_t, saturate>;
-    case Type::s32: return convert<D, std::int32_t, saturate>;
-    case Type::s64: return convert<D, std::int64_t, saturate>;
-    case Type::f16: return convert<D, Half, saturate>;
-    case Type::f32: return convert<D, float, saturate>;
-    case Type::f64: return convert<D, double, saturate>;
-    case Type::pred: return nullptr;
+    case Type::u8:
+      return convert<D, u8, saturate>;
+    case Type::u16:
+      return convert<D, u16, saturate>;
+    case Type::u32:
+      return convert<D, u32, saturate>;
+    case Type::u64:
+      return convert<D, u64, saturate>;
+    case Type::s8:
+      return convert<D, std::int8_t, saturate>;
+    case Type::s16:
+      return convert<D, std::int16_t, saturate>;
+    case Type::s32:
+      return convert<D, std::int32_t, saturate>;
+    case Type::s64:
+      return convert<D, std::int64_t, saturate>;
+    case Type::f16:
+      return convert<D, Half, saturate>;
+    case Type::f32:
+      return convert<D, float, saturate>;
+    case Type::f64:
+      return convert<D, double, saturate>;
+    case Type::pred:
+      return nullptr;
   }
   return nullptr;
 }
 template <bool saturate>
-Handler conversion(const Request& request) {
+Routine conversion(const Request& request) {
   switch (request.type) {
-    case Type::u8: return from<u8, saturate>(request.from);
-    case Type::u16: return from<u16, saturate>(request.from);
-    case Type::u32: return from<u32, saturate>(request.from);
-    case Type::u64: return from<u64, saturate>(request.from);
-    case Type::s8: return from<std::int8_t, saturate>(request.from);
-    case Type::s16: return from<std::int16_t, saturate>(request.from);
-    case Type::s32: return from<std::int32_t, saturate>(request.from);
-    case Type::s64: return from<std::int64_t, saturate>(request.from);
-    case Type::f16: return from<Half, saturate>(request.from);
-    case Type::f32: return from<float, saturate>(request.from);
-    case Type::f64: return from<double, saturate>(request.from);
-    case Type::pred: return nullptr;
+    case Type::u8:
+      return from<u8, saturate>(request.from);
+    case Type::u16:
+      return from<u16, saturate>(request.from);
+    case Type::u32:
+      return from<u32, saturate>(request.from);
+    case Type::u64:
+      return from<u64, saturate>(request.from);
+    case Type::s8:
+      return from<std::int8_t, saturate>(request.from);
+    case Type::s16:
+      return from<std::int16_t, saturate>(request.from);
+    case Type::s32:
+      return from<std::int32_t, saturate>(request.from);
+    case Type::s64:
+      return from<std::int64_t, saturate>(request.from);
+    case Type::f16:
+      return from<Half, saturate>(request.from);
+    case Type::f32:
+      return from<float, saturate>(request.from);
+    case Type::f64:
+      return from<double, saturate>(request.from);
+    case Type::pred:
+      return nullptr;
   }
   return nullptr;
 }
@@ -206,16 +237,20 @@ void spread(Warp& warp, const Instruction& in, u32 mask) {
 
 }  // namespace
 
-Handler findConvert(const Request& request) {
+Routine findConvert(const Request& request) {
   switch (request.op) {
     case Op::cvt:
       return request.saturate ? conversion<true>(request) : conversion<false>(request);
-    case Op::pack: return pack;
-    case Op::unpack: return unpack;
+    case Op::pack:
+      return pack;
+    case Op::unpack:
+      return unpack;
     case Op::set:
-      return sizeOf(request.type) == 8 ? spread<u64>
-             : sizeOf(request.type) == 4 ? spread<u32> : nullptr;
-    default: return nullptr;
+      return sizeOf(request.type) == 8   ? spread<u64>
+             : sizeOf(request.type) == 4 ? spread<u32>
+                                         : nullptr;
+    default:
+      return nullptr;
   }
 }
 

@@ -24,8 +24,8 @@ using Wrapping = std::conditional_t<(sizeof(T) < 8), u32, u64>;
 template <typename T>
 using Unsigned = std::make_unsigned_t<T>;
 template <typename T>
-using Wide = std::conditional_t<std::is_signed_v<T>,
-    std::conditional_t<sizeof(T) == 2, i32, i64>, std::conditional_t<sizeof(T) == 2, u32, u64>>;
+using Wide = std::conditional_t<std::is_signed_v<T>, std::conditional_t<sizeof(T) == 2, i32, i64>,
+                                std::conditional_t<sizeof(T) == 2, u32, u64>>;
 template <typename T>
 constexpr unsigned kBits = sizeof(T) * 8;
 
@@ -49,9 +49,15 @@ T wrappingSum(T a, T b) {
   return static_cast<T>(static_cast<U>(a) + static_cast<U>(b));
 }
 
-struct Add { template <typename T> static T on(T a, T b) { return wrappingSum(a, b); } };
+struct Add {
+  template <typename T>
+  static T on(T a, T b) {
+    return wrappingSum(a, b);
+  }
+};
 struct Sub {
-  template <typename T> static T on(T a, T b) {
+  template <typename T>
+  static T on(T a, T b) {
     using U = Wrapping<T>;
     return static_cast<T>(static_cast<U>(a) - static_cast<U>(b));
   }
@@ -68,23 +74,39 @@ struct SubSaturating {
     return static_cast<i32>(sum > INT32_MAX ? INT32_MAX : sum < INT32_MIN ? INT32_MIN : sum);
   }
 };
-struct MulLo { template <typename T> static T on(T a, T b) { return wrappingProduct(a, b); } };
-struct MulHi { template <typename T> static T on(T a, T b) { return highProduct(a, b); } };
+struct MulLo {
+  template <typename T>
+  static T on(T a, T b) {
+    return wrappingProduct(a, b);
+  }
+};
+struct MulHi {
+  template <typename T>
+  static T on(T a, T b) {
+    return highProduct(a, b);
+  }
+};
 struct MulWide {
-  template <typename T> static Wide<T> on(T a, T b) {
+  template <typename T>
+  static Wide<T> on(T a, T b) {
     return static_cast<Wide<T>>(static_cast<Wide<T>>(a) * static_cast<Wide<T>>(b));
   }
 };
 struct MadLo {
-  template <typename T> static T on(T a, T b, T c) {
+  template <typename T>
+  static T on(T a, T b, T c) {
     return wrappingSum(wrappingProduct(a, b), c);
   }
 };
 struct MadHi {
-  template <typename T> static T on(T a, T b, T c) { return wrappingSum(highProduct(a, b), c); }
+  template <typename T>
+  static T on(T a, T b, T c) {
+    return wrappingSum(highProduct(a, b), c);
+  }
 };
 struct MadWide {
-  template <typename T> static Wide<T> on(T a, T b, Wide<T> c) {
+  template <typename T>
+  static Wide<T> on(T a, T b, Wide<T> c) {
     return wrappingSum(MulWide::on(a, b), c);
   }
 };
@@ -93,13 +115,20 @@ T low24(T a) {
   return static_cast<T>(static_cast<T>(static_cast<u32>(a) << 8) >> 8);
 }
 struct Mul24 {
-  template <typename T> static T on(T a, T b) { return wrappingProduct(low24(a), low24(b)); }
+  template <typename T>
+  static T on(T a, T b) {
+    return wrappingProduct(low24(a), low24(b));
+  }
 };
 struct Mad24 {
-  template <typename T> static T on(T a, T b, T c) { return wrappingSum(Mul24::on(a, b), c); }
+  template <typename T>
+  static T on(T a, T b, T c) {
+    return wrappingSum(Mul24::on(a, b), c);
+  }
 };
 struct Div {
-  template <typename T> static T on(T a, T b) {
+  template <typename T>
+  static T on(T a, T b) {
     if (b == 0) return static_cast<T>(-1);
     if constexpr (std::is_signed_v<T>) {
       if (b == -1) return Sub::on(T{0}, a);
@@ -108,7 +137,8 @@ struct Div {
   }
 };
 struct Rem {
-  template <typename T> static T on(T a, T b) {
+  template <typename T>
+  static T on(T a, T b) {
     if (b == 0) return a;
     if constexpr (std::is_signed_v<T>) {
       if (b == -1) return 0;
@@ -116,168 +146,80 @@ struct Rem {
     return static_cast<T>(a % b);
   }
 };
-struct Min { template <typename T> static T on(T a, T b) { return a < b ? a : b; } };
-struct Max { template <typename T> static T on(T a, T b) { return a > b ? a : b; } };
-struct Neg { template <typename T> static T on(T a) { return Sub::on(T{0}, a); } };
-struct Abs { template <typename T> static T on(T a) { return a < 0 ? Neg::on(a) : a; } };
+struct Min {
+  template <typename T>
+  static T on(T a, T b) {
+    return a < b ? a : b;
+  }
+};
+struct Max {
+  template <typename T>
+  static T on(T a, T b) {
+    return a > b ? a : b;
+  }
+};
+struct Neg {
+  template <typename T>
+  static T on(T a) {
+    return Sub::on(T{0}, a);
+  }
+};
+struct Abs {
+  template <typename T>
+  static T on(T a) {
+    return a < 0 ? Neg::on(a) : a;
+  }
+};
 struct Sad {
-  template <typename T> static Unsigned<T> on(T a, T b, Unsigned<T> c) {
+  template <typename T>
+  static Unsigned<T> on(T a, T b, Unsigned<T> c) {
     return wrappingSum(c, static_cast<Unsigned<T>>(a < b ? Sub::on(b, a) : Sub::on(a, b)));
   }
 };
-struct And { template <typename T> static T on(T a, T b) { return static_cast<T>(a & b); } };
-struct Or { template <typename T> static T on(T a, T b) { return static_cast<T>(a | b); } };
-struct Xor { template <typename T> static T on(T a, T b) { return static_cast<T>(a ^ b); } };
-struct Not { template <typename T> static T on(T a) { return static_cast<T>(~a); } };
-struct LogicalNot { template <typename T> static T on(T a) { return a == 0; } };
+struct And {
+  template <typename T>
+  static T on(T a, T b) {
+    return static_cast<T>(a & b);
+  }
+};
+struct Or {
+  template <typename T>
+  static T on(T a, T b) {
+    return static_cast<T>(a | b);
+  }
+};
+struct Xor {
+  template <typename T>
+  static T on(T a, T b) {
+    return static_cast<T>(a ^ b);
+  }
+};
+struct Not {
+  template <typename T>
+  static T on(T a) {
+    return static_cast<T>(~a);
+  }
+};
+struct LogicalNot {
+  template <typename T>
+  static T on(T a) {
+    return a == 0;
+  }
+};
 struct Shl {
-  template <typename T> static T on(T a, u32 b) {
+  template <typename T>
+  static T on(T a, u32 b) {
     return b >= kBits<T> ? T{0} : static_cast<T>(static_cast<Wrapping<T>>(a) << b);
   }
 };
 struct Shr {
-  template <typename T> static T on(T a, u32 b) {
+  template <typename T>
+  static T on(T a, u32 b) {
     u32 most = kBits<T> - 1;
     if constexpr (std::is_signed_v<T>) return static_cast<T>(a >> (b > most ? most : b));
     else return b > most ? T{0} : static_cast<T>(a >> b);
   }
 };
-struct Bfe {
-  template <typename T> static T on(T a, u32 b, u32 c) {
-    using U = Unsigned<T>;
-    u32 position = b & 0xff, length = c & 0xff;
-    if (length == 0) return 0;
-    u32 last = position + length - 1;
-    if (last > kBits<T> - 1) last = kBits<T> - 1;
-    bool sign = std::is_signed_v<T> && ((static_cast<U>(a) >> last) & 1);
-    U field = position >= kBits<T> ? U{0} : static_cast<U>(static_cast<U>(a) >> position);
-    u32 kept = position >= kBits<T> ? 0 : last - position + 1;
-    U mask = kept >= kBits<T> ? static_cast<U>(~U{0}) : static_cast<U>((U{1} << kept) - 1);
-    return static_cast<T>((field & mask) | (sign ? static_cast<U>(~mask) : U{0}));
-  }
-};
-struct Bfi {  // a is inserted into b at bit c, d bits long
-  template <typename T> static T on(T a, T b, u32 c, u32 d) {
-    u32 position = c & 0xff, length = d & 0xff;
-    if (length == 0 || position >= kBits<T>) return b;
-    T mask = length >= kBits<T> ? static_cast<T>(~T{0}) : static_cast<T>((T{1} << length) - 1);
-    mask = static_cast<T>(mask << position);
-    return static_cast<T>((b & ~mask) | ((a << position) & mask));
-  }
-};
-struct Popc {
-  template <typename T> static u32 on(T a) {
-    return static_cast<u32>(sizeof(T) == 8 ? __builtin_popcountll(a)
-                                           : __builtin_popcount(static_cast<u32>(a)));
-  }
-};
-struct Clz {
-  template <typename T> static u32 on(T a) {
-    if (a == 0) return kBits<T>;
-    return static_cast<u32>(sizeof(T) == 8 ? __builtin_clzll(a)
-                                           : __builtin_clz(static_cast<u32>(a)));
-  }
-};
-struct Bfind {
-  template <typename T> static u32 on(T a) {
-    using U = Unsigned<T>;
-    U bits = static_cast<U>(std::is_signed_v<T> && a < 0 ? ~a : a);
-    return bits == 0 ? ~0u : kBits<T> - 1 - Clz::on(bits);
-  }
-};
-struct BfindShift {
-  template <typename T> static u32 on(T a) {
-    u32 at = Bfind::on(a);
-    return at == ~0u ? at : kBits<T> - 1 - at;
-  }
-};
-struct Brev {
-  template <typename T> static T on(T a) {
-    if constexpr (sizeof(T) == 8) {
-      return (static_cast<u64>(on(static_cast<u32>(a))) << 32) | on(static_cast<u32>(a >> 32));
-    } else {
-      a = ((a >> 1) & 0x55555555u) | ((a & 0x55555555u) << 1);
-      a = ((a >> 2) & 0x33333333u) | ((a & 0x33333333u) << 2);
-      a = ((a >> 4) & 0x0f0f0f0fu) | ((a & 0x0f0f0f0fu) << 4);
-      return __builtin_bswap32(a);
-    }
-  }
-};
-struct Prmt {
-  static u32 on(u32 a, u32 b, u32 selector) {
-    u64 bytes = (static_cast<u64>(b) << 32) | a;
-    u32 result = 0;
-    for (unsigned i = 0; i < 4; ++i) {
-      u32 pick = (selector >> (4 * i)) & 15;
-      u32 byte = static_cast<u32>(bytes >> (8 * (pick & 7))) & 0xff;
-      if (pick & 8) byte = byte & 0x80 ? 0xff : 0;
-      result |= byte << (8 * i);
-    }
-    return result;
-  }
-};
-struct ShfLeftWrap {
-  static u32 on(u32 a, u32 b, u32 c) {
-    u64 both = (static_cast<u64>(b) << 32) | a;
-    return static_cast<u32>((both << (c & 31)) >> 32);
-  }
-};
-struct ShfLeftClamp {
-  static u32 on(u32 a, u32 b, u32 c) {
-    return c >= 32 ? a : ShfLeftWrap::on(a, b, c);
-  }
-};
-struct ShfRightWrap {
-  static u32 on(u32 a, u32 b, u32 c) {
-    u64 both = (static_cast<u64>(b) << 32) | a;
-    return static_cast<u32>(both >> (c & 31));
-  }
-};
-struct ShfRightClamp {
-  static u32 on(u32 a, u32 b, u32 c) {
-    return c >= 32 ? b : ShfRightWrap::on(a, b, c);
-  }
-};
-
-// flags bit 0: a's bytes are signed; bit 1: b's are.
-void dotProduct(Warp& warp, const Instruction& in, u32 mask) {
-  u32* d = row<u32>(warp, in.r[0]);
-  const u32 *a = row<u32>(warp, in.r[1]), *b = row<u32>(warp, in.r[2]), *c = row<u32>(warp, in.r[3]);
-  auto byteOf = [](u32 word, unsigned k, bool isSignedByte) {
-    u32 byte = (word >> (8 * k)) & 0xff;
-    return isSignedByte ? static_cast<i32>(static_cast<i8>(byte)) : static_cast<i32>(byte);
-  };
-  for (; mask; mask &= mask - 1) {
-    unsigned i = static_cast<unsigned>(__builtin_ctz(mask));
-    u32 sum = c[i];
-    for (unsigned k = 0; k < 4; ++k) {
-      sum += static_cast<u32>(byteOf(a[i], k, in.flags & 1) * byteOf(b[i], k, in.flags & 2));
-    }
-    d[i] = sum;
-  }
-}
-
-template <typename T>
-void insertBits(Warp& warp, const Instruction& in, u32 mask) {
-  T* d = row<T>(warp, in.r[0]);
-  const T *a = row<T>(warp, in.r[1]), *b = row<T>(warp, in.r[2]);
-  const u32 *c = row<u32>(warp, in.r[3]), *e = row<u32>(warp, in.r[4]);
-  forLanes(mask, [d, a, b, c, e](unsigned i) { d[i] = Bfi::on(a[i], b[i], c[i], e[i]); });
-}
-
-void lookup3(Warp& warp, const Instruction& in, u32 mask) {
-  u32* d = row<u32>(warp, in.r[0]);
-  const u32 *a = row<u32>(warp, in.r[1]), *b = row<u32>(warp, in.r[2]), *c = row<u32>(warp, in.r[3]);
-  u32 pick[8];
-  for (unsigned k = 0; k < 8; ++k) pick[k] = (in.immediate >> k) & 1 ? ~0u : 0u;
-  forLanes(mask, [d, a, b, c, &pick](unsigned i) {
-    u32 x = a[i], y = b[i], z = c[i];
-    d[i] = (~x & ~y & ~z & pick[0]) | (~x & ~y & z & pick[1]) | (~x & y & ~z & pick[2]) |
-           (~x & y & z & pick[3]) | (x & ~y & ~z & pick[4]) | (x & ~y & z & pick[5]) |
-           (x & y & ~z & pick[6]) | (x & y & z & pick[7]);
-  });
-}
-
 // Extended precision.  The carry is a predicate at r[4]; flags bit 0: it comes in, bit 1: it goes
 // out.  A borrow of subtraction is kept as its carry, inverted.
 enum class Extended { sum, difference, productLow, productHigh };
@@ -312,23 +254,60 @@ void withCarry(Warp& warp, const Instruction& in, u32 mask) {
   if (in.flags & 2) putPredicate(warp, in.r[4], out, mask);
 }
 
-struct Eq { template <typename T> static bool on(T a, T b) { return a == b; } };
-struct Ne { template <typename T> static bool on(T a, T b) { return a != b; } };
-struct Lt { template <typename T> static bool on(T a, T b) { return a < b; } };
-struct Le { template <typename T> static bool on(T a, T b) { return a <= b; } };
-struct Gt { template <typename T> static bool on(T a, T b) { return a > b; } };
-struct Ge { template <typename T> static bool on(T a, T b) { return a >= b; } };
+struct Eq {
+  template <typename T>
+  static bool on(T a, T b) {
+    return a == b;
+  }
+};
+struct Ne {
+  template <typename T>
+  static bool on(T a, T b) {
+    return a != b;
+  }
+};
+struct Lt {
+  template <typename T>
+  static bool on(T a, T b) {
+    return a < b;
+  }
+};
+struct Le {
+  template <typename T>
+  static bool on(T a, T b) {
+    return a <= b;
+  }
+};
+struct Gt {
+  template <typename T>
+  static bool on(T a, T b) {
+    return a > b;
+  }
+};
+struct Ge {
+  template <typename T>
+  static bool on(T a, T b) {
+    return a >= b;
+  }
+};
 
 template <typename T>
-Handler comparison(Compare compare) {
+Routine comparison(Compare compare) {
   switch (compare) {
-    case Compare::eq: return setPredicate<Eq, T>;
-    case Compare::ne: return setPredicate<Ne, T>;
-    case Compare::lt: return setPredicate<Lt, T>;
-    case Compare::le: return setPredicate<Le, T>;
-    case Compare::gt: return setPredicate<Gt, T>;
-    case Compare::ge: return setPredicate<Ge, T>;
-    default: return nullptr;
+    case Compare::eq:
+      return setPredicate<Eq, T>;
+    case Compare::ne:
+      return setPredicate<Ne, T>;
+    case Compare::lt:
+      return setPredicate<Lt, T>;
+    case Compare::le:
+      return setPredicate<Le, T>;
+    case Compare::gt:
+      return setPredicate<Gt, T>;
+    case Compare::ge:
+      return setPredicate<Ge, T>;
+    default:
+      return nullptr;
   }
 }
 
@@ -340,108 +319,142 @@ void select(Warp& warp, const Instruction& in, u32 mask) {
   forLanes(mask, [d, a, b, where](unsigned i) { d[i] = where & kBit[i] ? a[i] : b[i]; });
 }
 
-struct Mov { template <typename T> static T on(T a) { return a; } };
+struct Mov {
+  template <typename T>
+  static T on(T a) {
+    return a;
+  }
+};
 
 template <typename T>
-Handler ofAnyWidth(const Request& request) {
+Routine ofAnyWidth(const Request& request) {
   switch (request.op) {
-    case Op::mov: return unary<Mov, T, T>;
-    case Op::selp: return select<T>;
-    case Op::bitAnd: return binary<And, T, T, T>;
-    case Op::bitOr: return binary<Or, T, T, T>;
-    case Op::bitXor: return binary<Xor, T, T, T>;
-    case Op::bitNot: return unary<Not, T, T>;
-    case Op::logicalNot: return unary<LogicalNot, T, T>;
-    case Op::shl: return binary<Shl, T, T, u32>;
-    default: return nullptr;
+    case Op::mov:
+      return unary<Mov, T, T>;
+    case Op::selp:
+      return select<T>;
+    case Op::bitAnd:
+      return binary<And, T, T, T>;
+    case Op::bitOr:
+      return binary<Or, T, T, T>;
+    case Op::bitXor:
+      return binary<Xor, T, T, T>;
+    case Op::bitNot:
+      return unary<Not, T, T>;
+    case Op::logicalNot:
+      return unary<LogicalNot, T, T>;
+    case Op::shl:
+      return binary<Shl, T, T, u32>;
+    default:
+      return nullptr;
   }
 }
 
 template <typename T>
-Handler ofInteger(const Request& request) {
+Routine ofInteger(const Request& request) {
   switch (request.op) {
     case Op::add:
-      if (request.saturate) return std::is_same_v<T, i32> ? binary<AddSaturating, i32, i32, i32> : nullptr;
+      if (request.saturate)
+        return std::is_same_v<T, i32> ? binary<AddSaturating, i32, i32, i32> : nullptr;
       return binary<Add, T, T, T>;
     case Op::sub:
-      if (request.saturate) return std::is_same_v<T, i32> ? binary<SubSaturating, i32, i32, i32> : nullptr;
+      if (request.saturate)
+        return std::is_same_v<T, i32> ? binary<SubSaturating, i32, i32, i32> : nullptr;
       return binary<Sub, T, T, T>;
-    case Op::mulLo: return binary<MulLo, T, T, T>;
-    case Op::mulHi: return binary<MulHi, T, T, T>;
-    case Op::madLo: return ternary<MadLo, T, T, T, T>;
-    case Op::madHi: return ternary<MadHi, T, T, T, T>;
+    case Op::mulLo:
+      return binary<MulLo, T, T, T>;
+    case Op::mulHi:
+      return binary<MulHi, T, T, T>;
+    case Op::madLo:
+      return ternary<MadLo, T, T, T, T>;
+    case Op::madHi:
+      return ternary<MadHi, T, T, T, T>;
     case Op::mulWide:
       if constexpr (sizeof(T) < 8) return binary<MulWide, Wide<T>, T, T>;
       else return nullptr;
     case Op::madWide:
       if constexpr (sizeof(T) < 8) return ternary<MadWide, Wide<T>, T, T, Wide<T>>;
       else return nullptr;
-    case Op::div: return binary<Div, T, T, T>;
-    case Op::rem: return binary<Rem, T, T, T>;
-    case Op::min: return binary<Min, T, T, T>;
-    case Op::max: return binary<Max, T, T, T>;
-    case Op::neg: return unary<Neg, T, T>;
-    case Op::abs: return unary<Abs, T, T>;
-    case Op::sad: return ternary<Sad, Unsigned<T>, T, T, Unsigned<T>>;
-    case Op::shr: return binary<Shr, T, T, u32>;
-    case Op::setp: return comparison<T>(request.compare);
-    default: return ofAnyWidth<Unsigned<T>>(request);
+    case Op::div:
+      return binary<Div, T, T, T>;
+    case Op::rem:
+      return binary<Rem, T, T, T>;
+    case Op::min:
+      return binary<Min, T, T, T>;
+    case Op::max:
+      return binary<Max, T, T, T>;
+    case Op::neg:
+      return unary<Neg, T, T>;
+    case Op::abs:
+      return unary<Abs, T, T>;
+    case Op::sad:
+      return ternary<Sad, Unsigned<T>, T, T, Unsigned<T>>;
+    case Op::shr:
+      return binary<Shr, T, T, u32>;
+    case Op::setp:
+      return comparison<T>(request.compare);
+    default:
+      return ofAnyWidth<Unsigned<T>>(request);
   }
 }
 
 // Instructions that exist for 32 and 64 bits only.
 template <typename T>
-Handler ofWord(const Request& request) {
+Routine ofWord(const Request& request) {
   switch (request.op) {
-    case Op::bfe: return ternary<Bfe, T, T, u32, u32>;
-    case Op::bfi: return insertBits<Unsigned<T>>;
-    case Op::bfind: return unary<Bfind, u32, T>;
-    case Op::bfindShift: return unary<BfindShift, u32, T>;
-    case Op::popc: return unary<Popc, u32, Unsigned<T>>;
-    case Op::clz: return unary<Clz, u32, Unsigned<T>>;
-    case Op::brev: return unary<Brev, Unsigned<T>, Unsigned<T>>;
-    case Op::addCarry: return withCarry<Unsigned<T>, Extended::sum>;
-    case Op::subCarry: return withCarry<Unsigned<T>, Extended::difference>;
-    case Op::madLoCarry: return withCarry<Unsigned<T>, Extended::productLow>;
+    case Op::addCarry:
+      return withCarry<Unsigned<T>, Extended::sum>;
+    case Op::subCarry:
+      return withCarry<Unsigned<T>, Extended::difference>;
+    case Op::madLoCarry:
+      return withCarry<Unsigned<T>, Extended::productLow>;
     case Op::madHiCarry:
       // A signed product's high half differs; compilers carry through unsigned ones only.
       return std::is_signed_v<T> ? nullptr : withCarry<Unsigned<T>, Extended::productHigh>;
-    default: return ofInteger<T>(request);
+    default:
+      return ofInteger<T>(request);
   }
 }
 
 template <typename T>
-Handler of32(const Request& request) {
+Routine of32(const Request& request) {
   switch (request.op) {
-    case Op::mul24: return binary<Mul24, T, T, T>;
-    case Op::mad24: return ternary<Mad24, T, T, T, T>;
-    case Op::prmt: return ternary<Prmt, u32, u32, u32, u32>;
-    case Op::lop3: return lookup3;
-    case Op::shfLeftWrap: return ternary<ShfLeftWrap, u32, u32, u32, u32>;
-    case Op::shfLeftClamp: return ternary<ShfLeftClamp, u32, u32, u32, u32>;
-    case Op::shfRightWrap: return ternary<ShfRightWrap, u32, u32, u32, u32>;
-    case Op::shfRightClamp: return ternary<ShfRightClamp, u32, u32, u32, u32>;
-    case Op::dp4a: return dotProduct;
-    default: return ofWord<T>(request);
+    case Op::mul24:
+      return binary<Mul24, T, T, T>;
+    case Op::mad24:
+      return ternary<Mad24, T, T, T, T>;
+    default:
+      return ofWord<T>(request);
   }
 }
 
 }  // namespace
 
-Handler findInteger(const Request& request) {
+Routine findInteger(const Request& request) {
   switch (request.type) {
-    case Type::u8: case Type::s8:
+    case Type::u8:
+    case Type::s8:
       return request.op == Op::mov ? unary<Mov, u8, u8> : nullptr;
-    case Type::u16: return ofInteger<u16>(request);
-    case Type::s16: return ofInteger<i16>(request);
-    case Type::u32: return of32<u32>(request);
-    case Type::s32: return of32<i32>(request);
-    case Type::u64: return ofWord<u64>(request);
-    case Type::s64: return ofWord<i64>(request);
-    case Type::f16: return ofAnyWidth<u16>(request);
-    case Type::f32: return ofAnyWidth<u32>(request);
-    case Type::f64: return ofAnyWidth<u64>(request);
-    case Type::pred: return nullptr;
+    case Type::u16:
+      return ofInteger<u16>(request);
+    case Type::s16:
+      return ofInteger<i16>(request);
+    case Type::u32:
+      return of32<u32>(request);
+    case Type::s32:
+      return of32<i32>(request);
+    case Type::u64:
+      return ofWord<u64>(request);
+    case Type::s64:
+      return ofWord<i64>(request);
+    case Type::f16:
+      return ofAnyWidth<u16>(request);
+    case Type::f32:
+      return ofAnyWidth<u32>(request);
+    case Type::f64:
+      return ofAnyWidth<u64>(request);
+    case Type::pred:
+      return nullptr;
   }
   return nullptr;
 }

@@ -77,8 +77,7 @@ inline std::uint32_t lanesWhere(const T* a, const T* b, std::uint32_t mask) {
   return bits;
 }
 
-inline void putPredicate(Warp& warp, std::uint32_t offset, std::uint32_t bits,
-                         std::uint32_t mask) {
+inline void putPredicate(Warp& warp, std::uint32_t offset, std::uint32_t bits, std::uint32_t mask) {
   if (offset == kNone) return;
   std::uint32_t* p = row<std::uint32_t>(warp, offset);
   *p = (*p & ~mask) | (bits & mask);
@@ -104,11 +103,12 @@ void setPredicate(Warp& warp, const Instruction& in, std::uint32_t mask) {
 }
 
 // Each returns null for what it doesn't have; `find` asks them in turn.
-Handler findInteger(const Request& request);
-Handler findFloat(const Request& request);
-Handler findConvert(const Request& request);
-Handler findMemory(const Request& request);
-Handler findWarp(const Request& request);
-Handler find(const Request& request);
+Routine findInteger(const Request& request);
+Routine findBits(const Request& request);
+Routine findFloat(const Request& request);
+Routine findConvert(const Request& request);
+Routine findMemory(const Request& request);
+Routine findWarp(const Request& request);
+Routine find(const Request& request);
 
 }  // namespace alnilam::gpu::emulator::ALNILAM_LANES

@@ -47,10 +47,20 @@ std::byte* anyPlace(Warp& warp, const Instruction& in, Space space, unsigned lan
   auto inside = [bytes](u64 offset, u64 size) { return offset < size && size - offset >= bytes; };
   if (space == Space::generic) {
     switch (address & kWindowMask) {
-      case kSharedWindow: space = Space::shared; address -= kSharedWindow; break;
-      case kLocalWindow: space = Space::local; address -= kLocalWindow; break;
-      case kParamWindow: space = Space::param; address -= kParamWindow; break;
-      default: space = Space::global;
+      case kSharedWindow:
+        space = Space::shared;
+        address -= kSharedWindow;
+        break;
+      case kLocalWindow:
+        space = Space::local;
+        address -= kLocalWindow;
+        break;
+      case kParamWindow:
+        space = Space::param;
+        address -= kParamWindow;
+        break;
+      default:
+        space = Space::global;
     }
   }
   switch (space) {
@@ -58,10 +68,11 @@ std::byte* anyPlace(Warp& warp, const Instruction& in, Space space, unsigned lan
       return inside(address, warp.sharedSize) ? warp.shared + address : nullptr;
     case Space::local:
       return inside(address, warp.localStride)
-                 ? warp.local + static_cast<u64>(lane) * warp.localStride + address : nullptr;
+                 ? warp.local + static_cast<u64>(lane) * warp.localStride + address
+                 : nullptr;
     case Space::param:
-      return inside(address, warp.paramSize)
-                 ? const_cast<std::byte*>(warp.params) + address : nullptr;
+      return inside(address, warp.paramSize) ? const_cast<std::byte*>(warp.params) + address
+                                             : nullptr;
     default:
       return globalPlace(warp, in, address, bytes);
   }
@@ -76,7 +87,8 @@ void readAddresses(Warp& warp, const Instruction& in, u64* address) {
     for (unsigned i = 0; i < kLanes; ++i) address[i] = a[i] + offset;
   } else {
     const u32* a = row<u32>(warp, in.r[4]);
-    for (unsigned i = 0; i < kLanes; ++i) address[i] = static_cast<u32>(a[i] + static_cast<u32>(offset));
+    for (unsigned i = 0; i < kLanes; ++i)
+      address[i] = static_cast<u32>(a[i] + static_cast<u32>(offset));
   }
 }
 
@@ -110,8 +122,8 @@ bool resolve(Warp& warp, const Instruction& in, u32 mask, u64 bytes, const char*
   }
   bool allGlobal = space == Space::global;
   if (mask == kAllLanes && misaligned == 0 && (allGlobal || space == Space::shared)) {
-    const MemoryRange range = allGlobal ? warp.ranges[in.slot]
-                                        : MemoryRange{0, warp.sharedSize, warp.shared};
+    const MemoryRange range =
+        allGlobal ? warp.ranges[in.slot] : MemoryRange{0, warp.sharedSize, warp.shared};
     if (range.size >= bytes) {
       u64 most = range.size - bytes, outside = 0;
       for (unsigned i = 0; i < kLanes; ++i) outside |= address[i] - range.base > most ? 1 : 0;
@@ -212,7 +224,8 @@ void store(Warp& warp, const Instruction& in, u32 mask) {
 }
 
 template <typename T>
-using BitsFor = std::conditional_t<sizeof(T) == 8, u64, std::conditional_t<sizeof(T) == 4, u32, u16>>;
+using BitsFor =
+    std::conditional_t<sizeof(T) == 8, u64, std::conditional_t<sizeof(T) == 4, u32, u16>>;
 
 template <typename T, Atomic op>
 T combined(T old, T b, T c) {
@@ -224,12 +237,18 @@ T combined(T old, T b, T c) {
       } else {
         return old + b;
       }
-    case Atomic::min: return b < old ? b : old;
-    case Atomic::max: return b > old ? b : old;
-    case Atomic::exchange: return b;
-    case Atomic::cas: return old == b ? c : old;
-    case Atomic::inc: return old >= b ? T(0) : static_cast<T>(old + T(1));
-    case Atomic::dec: return old == T(0) || old > b ? b : static_cast<T>(old - T(1));
+    case Atomic::min:
+      return b < old ? b : old;
+    case Atomic::max:
+      return b > old ? b : old;
+    case Atomic::exchange:
+      return b;
+    case Atomic::cas:
+      return old == b ? c : old;
+    case Atomic::inc:
+      return old >= b ? T(0) : static_cast<T>(old + T(1));
+    case Atomic::dec:
+      return old == T(0) || old > b ? b : static_cast<T>(old - T(1));
     default:
       if constexpr (std::is_integral_v<T>) {
         if (op == Atomic::bitAnd) return old & b;
@@ -266,18 +285,27 @@ void atomic(Warp& warp, const Instruction& in, u32 mask) {
 }
 
 template <typename T>
-Handler atomicOf(Atomic op) {
+Routine atomicOf(Atomic op) {
   if constexpr (std::is_integral_v<T>) {
     switch (op) {
-      case Atomic::bitAnd: return atomic<T, Atomic::bitAnd>;
-      case Atomic::bitOr: return atomic<T, Atomic::bitOr>;
-      case Atomic::bitXor: return atomic<T, Atomic::bitXor>;
-      case Atomic::min: return atomic<T, Atomic::min>;
-      case Atomic::max: return atomic<T, Atomic::max>;
-      case Atomic::cas: return atomic<T, Atomic::cas>;
-      case Atomic::inc: return atomic<T, Atomic::inc>;
-      case Atomic::dec: return atomic<T, Atomic::dec>;
-      default: break;
+      case Atomic::bitAnd:
+        return atomic<T, Atomic::bitAnd>;
+      case Atomic::bitOr:
+        return atomic<T, Atomic::bitOr>;
+      case Atomic::bitXor:
+        return atomic<T, Atomic::bitXor>;
+      case Atomic::min:
+        return atomic<T, Atomic::min>;
+      case Atomic::max:
+        return atomic<T, Atomic::max>;
+      case Atomic::cas:
+        return atomic<T, Atomic::cas>;
+      case Atomic::inc:
+        return atomic<T, Atomic::inc>;
+      case Atomic::dec:
+        return atomic<T, Atomic::dec>;
+      default:
+        break;
     }
   }
   if (op == Atomic::add) return atomic<T, Atomic::add>;
@@ -286,30 +314,58 @@ Handler atomicOf(Atomic op) {
 }
 
 template <typename M, template <typename, typename> class Access>
-Handler byRegister(Type registers) {
+Routine byRegister(Type registers) {
   switch (sizeOf(registers)) {
-    case 1: if constexpr (sizeof(M) <= 1) return Access<M, u8>::handler; break;
-    case 2: if constexpr (sizeof(M) <= 2) return Access<M, std::conditional_t<std::is_signed_v<M>, std::int16_t, u16>>::handler; break;
-    case 4: if constexpr (sizeof(M) <= 4) return Access<M, std::conditional_t<std::is_signed_v<M>, std::int32_t, u32>>::handler; break;
-    case 8: return Access<M, std::conditional_t<std::is_signed_v<M>, std::int64_t, u64>>::handler;
-    default: break;
+    case 1:
+      if constexpr (sizeof(M) <= 1) return Access<M, u8>::routine;
+      break;
+    case 2:
+      if constexpr (sizeof(M) <= 2)
+        return Access<M, std::conditional_t<std::is_signed_v<M>, std::int16_t, u16>>::routine;
+      break;
+    case 4:
+      if constexpr (sizeof(M) <= 4)
+        return Access<M, std::conditional_t<std::is_signed_v<M>, std::int32_t, u32>>::routine;
+      break;
+    case 8:
+      return Access<M, std::conditional_t<std::is_signed_v<M>, std::int64_t, u64>>::routine;
+    default:
+      break;
   }
   return nullptr;
 }
-template <typename M, typename R> struct Load { static constexpr Handler handler = load<M, R>; };
-template <typename M, typename R> struct Store { static constexpr Handler handler = store<M, R>; };
+template <typename M, typename R>
+struct Load {
+  static constexpr Routine routine = load<M, R>;
+};
+template <typename M, typename R>
+struct Store {
+  static constexpr Routine routine = store<M, R>;
+};
 
 template <template <typename, typename> class Access>
-Handler access(const Request& request) {
+Routine access(const Request& request) {
   switch (request.type) {
-    case Type::u8: return byRegister<u8, Access>(request.from);
-    case Type::s8: return byRegister<std::int8_t, Access>(request.from);
-    case Type::u16: case Type::f16: return byRegister<u16, Access>(request.from);
-    case Type::s16: return byRegister<std::int16_t, Access>(request.from);
-    case Type::u32: case Type::f32: return byRegister<u32, Access>(request.from);
-    case Type::s32: return byRegister<std::int32_t, Access>(request.from);
-    case Type::u64: case Type::s64: case Type::f64: return byRegister<u64, Access>(request.from);
-    case Type::pred: return nullptr;
+    case Type::u8:
+      return byRegister<u8, Access>(request.from);
+    case Type::s8:
+      return byRegister<std::int8_t, Access>(request.from);
+    case Type::u16:
+    case Type::f16:
+      return byRegister<u16, Access>(request.from);
+    case Type::s16:
+      return byRegister<std::int16_t, Access>(request.from);
+    case Type::u32:
+    case Type::f32:
+      return byRegister<u32, Access>(request.from);
+    case Type::s32:
+      return byRegister<std::int32_t, Access>(request.from);
+    case Type::u64:
+    case Type::s64:
+    case Type::f64:
+      return byRegister<u64, Access>(request.from);
+    case Type::pred:
+      return nullptr;
   }
   return nullptr;
 }
@@ -325,23 +381,35 @@ void copyFrame(Warp& warp, const Instruction& in, u32 mask) {
 
 }  // namespace
 
-Handler findMemory(const Request& request) {
+Routine findMemory(const Request& request) {
   switch (request.op) {
-    case Op::load: return access<Load>(request);
-    case Op::store: return access<Store>(request);
-    case Op::copyFrame: return copyFrame;
+    case Op::load:
+      return access<Load>(request);
+    case Op::store:
+      return access<Store>(request);
+    case Op::copyFrame:
+      return copyFrame;
     case Op::atomic:
       switch (request.type) {
-        case Type::u16: return request.atomic == Atomic::cas ? atomic<u16, Atomic::cas> : nullptr;
-        case Type::u32: return atomicOf<u32>(request.atomic);
-        case Type::s32: return atomicOf<std::int32_t>(request.atomic);
-        case Type::u64: return atomicOf<u64>(request.atomic);
-        case Type::s64: return atomicOf<std::int64_t>(request.atomic);
-        case Type::f32: return atomicOf<float>(request.atomic);
-        case Type::f64: return atomicOf<double>(request.atomic);
-        default: return nullptr;
+        case Type::u16:
+          return request.atomic == Atomic::cas ? atomic<u16, Atomic::cas> : nullptr;
+        case Type::u32:
+          return atomicOf<u32>(request.atomic);
+        case Type::s32:
+          return atomicOf<std::int32_t>(request.atomic);
+        case Type::u64:
+          return atomicOf<u64>(request.atomic);
+        case Type::s64:
+          return atomicOf<std::int64_t>(request.atomic);
+        case Type::f32:
+          return atomicOf<float>(request.atomic);
+        case Type::f64:
+          return atomicOf<double>(request.atomic);
+        default:
+          return nullptr;
       }
-    default: return nullptr;
+    default:
+      return nullptr;
   }
 }
 

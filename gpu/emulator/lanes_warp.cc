@@ -105,27 +105,46 @@ void reduceLanes(Warp& warp, const Instruction& in, u32 mask) {
   for (u32 m = mask & (mask - 1); m; m &= m - 1) {
     T b = a[__builtin_ctz(m)];
     switch (op) {
-      case Atomic::add: sum = static_cast<T>(static_cast<u32>(sum) + static_cast<u32>(b)); break;
-      case Atomic::min: sum = b < sum ? b : sum; break;
-      case Atomic::max: sum = b > sum ? b : sum; break;
-      case Atomic::bitAnd: sum &= b; break;
-      case Atomic::bitOr: sum |= b; break;
-      default: sum ^= b; break;
+      case Atomic::add:
+        sum = static_cast<T>(static_cast<u32>(sum) + static_cast<u32>(b));
+        break;
+      case Atomic::min:
+        sum = b < sum ? b : sum;
+        break;
+      case Atomic::max:
+        sum = b > sum ? b : sum;
+        break;
+      case Atomic::bitAnd:
+        sum &= b;
+        break;
+      case Atomic::bitOr:
+        sum |= b;
+        break;
+      default:
+        sum ^= b;
+        break;
     }
   }
   T* d = row<T>(warp, in.r[0]);
   forLanes(mask, [d, sum](unsigned i) { d[i] = sum; });
 }
 template <typename T>
-Handler reduction(Atomic op) {
+Routine reduction(Atomic op) {
   switch (op) {
-    case Atomic::add: return reduceLanes<T, Atomic::add>;
-    case Atomic::min: return reduceLanes<T, Atomic::min>;
-    case Atomic::max: return reduceLanes<T, Atomic::max>;
-    case Atomic::bitAnd: return reduceLanes<T, Atomic::bitAnd>;
-    case Atomic::bitOr: return reduceLanes<T, Atomic::bitOr>;
-    case Atomic::bitXor: return reduceLanes<T, Atomic::bitXor>;
-    default: return nullptr;
+    case Atomic::add:
+      return reduceLanes<T, Atomic::add>;
+    case Atomic::min:
+      return reduceLanes<T, Atomic::min>;
+    case Atomic::max:
+      return reduceLanes<T, Atomic::max>;
+    case Atomic::bitAnd:
+      return reduceLanes<T, Atomic::bitAnd>;
+    case Atomic::bitOr:
+      return reduceLanes<T, Atomic::bitOr>;
+    case Atomic::bitXor:
+      return reduceLanes<T, Atomic::bitXor>;
+    default:
+      return nullptr;
   }
 }
 
@@ -135,10 +154,11 @@ void predicates(Warp& warp, const Instruction& in, u32 mask) {
   u32 b = in.r[2] == kNone ? 0 : *row<u32>(warp, in.r[2]);
   if (in.flags & 1) a = ~a;
   if (in.flags & 2) b = ~b;
-  u32 result = op == Op::predicateAnd ? a & b
-               : op == Op::predicateOr ? a | b
+  u32 result = op == Op::predicateAnd   ? a & b
+               : op == Op::predicateOr  ? a | b
                : op == Op::predicateXor ? a ^ b
-               : op == Op::predicateNot ? ~a : a;
+               : op == Op::predicateNot ? ~a
+                                        : a;
   putPredicate(warp, in.r[0], result, mask);
 }
 
@@ -155,38 +175,58 @@ void fence(Warp&, const Instruction&, u32) { std::atomic_thread_fence(std::memor
 
 }  // namespace
 
-Handler findWarp(const Request& request) {
+Routine findWarp(const Request& request) {
   switch (request.op) {
-    case Op::shuffleUp: return shuffle<Op::shuffleUp>;
-    case Op::shuffleDown: return shuffle<Op::shuffleDown>;
-    case Op::shuffleXor: return shuffle<Op::shuffleXor>;
-    case Op::shuffleIndex: return shuffle<Op::shuffleIndex>;
-    case Op::voteAll: return voteAll;
-    case Op::voteAny: return voteAny;
-    case Op::voteUniform: return voteUniform;
-    case Op::ballot: return ballot;
-    case Op::activeMask: return activeMask;
-    case Op::matchAny: return sizeOf(request.type) == 8 ? match<u64, false> : match<u32, false>;
-    case Op::matchAll: return sizeOf(request.type) == 8 ? match<u64, true> : match<u32, true>;
+    case Op::shuffleUp:
+      return shuffle<Op::shuffleUp>;
+    case Op::shuffleDown:
+      return shuffle<Op::shuffleDown>;
+    case Op::shuffleXor:
+      return shuffle<Op::shuffleXor>;
+    case Op::shuffleIndex:
+      return shuffle<Op::shuffleIndex>;
+    case Op::voteAll:
+      return voteAll;
+    case Op::voteAny:
+      return voteAny;
+    case Op::voteUniform:
+      return voteUniform;
+    case Op::ballot:
+      return ballot;
+    case Op::activeMask:
+      return activeMask;
+    case Op::matchAny:
+      return sizeOf(request.type) == 8 ? match<u64, false> : match<u32, false>;
+    case Op::matchAll:
+      return sizeOf(request.type) == 8 ? match<u64, true> : match<u32, true>;
     case Op::reduceLanes:
       return request.type == Type::s32 ? reduction<std::int32_t>(request.atomic)
                                        : reduction<u32>(request.atomic);
-    case Op::predicateAnd: return predicates<Op::predicateAnd>;
-    case Op::predicateOr: return predicates<Op::predicateOr>;
-    case Op::predicateXor: return predicates<Op::predicateXor>;
-    case Op::predicateNot: return predicates<Op::predicateNot>;
-    case Op::predicateMov: return predicates<Op::predicateMov>;
-    case Op::readClock: return sizeOf(request.type) == 8 ? readClock<u64> : readClock<u32>;
-    case Op::fence: return fence;
-    default: return nullptr;
+    case Op::predicateAnd:
+      return predicates<Op::predicateAnd>;
+    case Op::predicateOr:
+      return predicates<Op::predicateOr>;
+    case Op::predicateXor:
+      return predicates<Op::predicateXor>;
+    case Op::predicateNot:
+      return predicates<Op::predicateNot>;
+    case Op::predicateMov:
+      return predicates<Op::predicateMov>;
+    case Op::readClock:
+      return sizeOf(request.type) == 8 ? readClock<u64> : readClock<u32>;
+    case Op::fence:
+      return fence;
+    default:
+      return nullptr;
   }
 }
 
-Handler find(const Request& request) {
-  if (Handler handler = findWarp(request)) return handler;
-  if (Handler handler = findMemory(request)) return handler;
-  if (Handler handler = findConvert(request)) return handler;
-  if (Handler handler = findFloat(request)) return handler;
+Routine find(const Request& request) {
+  if (Routine routine = findWarp(request)) return routine;
+  if (Routine routine = findMemory(request)) return routine;
+  if (Routine routine = findConvert(request)) return routine;
+  if (Routine routine = findFloat(request)) return routine;
+  if (Routine routine = findBits(request)) return routine;
   return findInteger(request);
 }
 

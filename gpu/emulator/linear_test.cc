@@ -1,6 +1,6 @@
 // Kernels over one-dimensional data (testdata/linear.cu), against plain C++.
 
-#include "gpu/emulator/emulator_fixture.h"
+#include "gpu/emulator/emulator_fixture_test.h"
 
 #include <cmath>
 #include <numeric>
@@ -31,10 +31,12 @@ TEST(Linear, Saxpy) {
   Emulated gpu;
   Module module = gpu.loadFile("linear.ptx");
   for (int n : {1, 31, 32, 33, 1000, 4096}) {
-    auto x = randomFloats(static_cast<std::size_t>(n), -5, 5, 1), y = randomFloats(x.size(), -5, 5, 2);
+    auto x = randomFloats(static_cast<std::size_t>(n), -5, 5, 1),
+         y = randomFloats(x.size(), -5, 5, 2);
     CUdeviceptr dx = gpu.upload(x), dy = gpu.upload(y);
     ASSERT_EQ(run(gpu.driver(), gpu.find(module, "saxpy"), {blocksFor(x.size(), 128), 1, 128}, 2.5f,
-                  dx, dy, n), CUDA_SUCCESS);
+                  dx, dy, n),
+              CUDA_SUCCESS);
     auto got = gpu.download<float>(dy, y.size());
     for (std::size_t i = 0; i < y.size(); ++i) EXPECT_EQ(got[i], std::fma(2.5f, x[i], y[i])) << i;
   }
@@ -47,7 +49,8 @@ TEST(Linear, BlockReductionInSharedMemoryWithAtomics) {
     auto in = randomInts(n, 3);
     CUdeviceptr din = gpu.upload(in), dout = gpu.upload(std::vector<int>{0});
     ASSERT_EQ(run(gpu.driver(), gpu.find(module, "blockSum"), {7, 1, 256, 1, 1024}, din, dout,
-                  static_cast<int>(n)), CUDA_SUCCESS);
+                  static_cast<int>(n)),
+              CUDA_SUCCESS);
     EXPECT_EQ(gpu.download<int>(dout, 1)[0], std::accumulate(in.begin(), in.end(), 0)) << n;
   }
 }
@@ -77,9 +80,7 @@ TEST(Linear, InclusiveScanOfBlocks) {
   for (std::size_t i = 0; i < in.size(); ++i) {
     sum = i % 256 == 0 ? in[i] : sum + in[i];
     ASSERT_EQ(out[i], sum) << i;
-    if (i % 256 == 255) {
-      EXPECT_EQ(sums[i / 256], sum);
-    }
+    if (i % 256 == 255) { EXPECT_EQ(sums[i / 256], sum); }
   }
 }
 
@@ -104,13 +105,16 @@ TEST(Linear, GeluByTanhAndByErf) {
   Module module = gpu.loadFile("linear.ptx");
   auto in = randomFloats(777, -6, 6, 6);
   CUdeviceptr din = gpu.upload(in), dout = gpu.upload(in);
-  ASSERT_EQ(run(gpu.driver(), gpu.find(module, "geluTanh"), {7, 1, 128}, din, dout, 777), CUDA_SUCCESS);
+  ASSERT_EQ(run(gpu.driver(), gpu.find(module, "geluTanh"), {7, 1, 128}, din, dout, 777),
+            CUDA_SUCCESS);
   auto byTanh = gpu.download<float>(dout, in.size());
-  ASSERT_EQ(run(gpu.driver(), gpu.find(module, "geluErf"), {7, 1, 128}, din, dout, 777), CUDA_SUCCESS);
+  ASSERT_EQ(run(gpu.driver(), gpu.find(module, "geluErf"), {7, 1, 128}, din, dout, 777),
+            CUDA_SUCCESS);
   auto byErf = gpu.download<float>(dout, in.size());
   for (std::size_t i = 0; i < in.size(); ++i) {
     double x = in[i];
-    EXPECT_NEAR(byTanh[i], 0.5 * x * (1 + std::tanh(0.7978845608 * (x + 0.044715 * x * x * x))), 2e-6);
+    EXPECT_NEAR(byTanh[i], 0.5 * x * (1 + std::tanh(0.7978845608 * (x + 0.044715 * x * x * x))),
+                2e-6);
     EXPECT_NEAR(byErf[i], 0.5 * x * std::erfc(-x / std::sqrt(2.0)), 2e-6);
   }
 }
@@ -122,7 +126,8 @@ TEST(Linear, MathFunctionsInFloat) {
   in[0] = 0;
   in[1] = 100'000.0f;  // needs the long way of reducing an angle
   CUdeviceptr din = gpu.upload(in), dout = gpu.upload(std::vector<float>(in.size() * 16));
-  ASSERT_EQ(run(gpu.driver(), gpu.find(module, "mathFloat"), {4, 1, 128}, din, dout, 500), CUDA_SUCCESS);
+  ASSERT_EQ(run(gpu.driver(), gpu.find(module, "mathFloat"), {4, 1, 128}, din, dout, 500),
+            CUDA_SUCCESS);
   auto out = gpu.download<float>(dout, in.size() * 16);
   for (std::size_t i = 0; i < in.size(); ++i) {
     SCOPED_TRACE(in[i]);
@@ -145,9 +150,7 @@ TEST(Linear, MathFunctionsInFloat) {
     EXPECT_EQ(o[11], std::fmod(in[i], 3.0f));
     EXPECT_EQ(o[12], in[i] / 3.0f);
     if (a < 80) near(o[13], std::exp(x), 64);
-    if (a < 100) {
-      EXPECT_NEAR(o[14], std::sin(x), 2e-6);
-    }
+    if (a < 100) { EXPECT_NEAR(o[14], std::sin(x), 2e-6); }
     EXPECT_EQ(o[15], std::fmin(std::fmax(in[i], -1.0f), 1.0f));
   }
 }
@@ -158,7 +161,8 @@ TEST(Linear, MathFunctionsInDouble) {
   std::vector<double> in;
   for (float value : randomFloats(300, -20, 20, 8)) in.push_back(value * 1.000000123);
   CUdeviceptr din = gpu.upload(in), dout = gpu.upload(std::vector<double>(in.size() * 8));
-  ASSERT_EQ(run(gpu.driver(), gpu.find(module, "mathDouble"), {3, 1, 128}, din, dout, 300), CUDA_SUCCESS);
+  ASSERT_EQ(run(gpu.driver(), gpu.find(module, "mathDouble"), {3, 1, 128}, din, dout, 300),
+            CUDA_SUCCESS);
   auto out = gpu.download<double>(dout, in.size() * 8);
   for (std::size_t i = 0; i < in.size(); ++i) {
     SCOPED_TRACE(in[i]);

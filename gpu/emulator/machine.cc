@@ -40,8 +40,9 @@ Result<bool> configureMachine(const std::string& text) {
   auto fresh = std::make_unique<Machine>(text, std::move(configs).value());
   for (auto& device : fresh->devices) {
     if (!device->memory.usable()) {
-      return Refusal{RefusalCode::unavailable,
-                     "emulated GPUs '" + text + "': the host has no address space for their memory"};
+      return Refusal{
+          RefusalCode::unavailable,
+          "emulated GPUs '" + text + "': the host has no address space for their memory"};
     }
   }
   process().machine = std::move(fresh);
@@ -100,7 +101,9 @@ Device::Device(int number, DeviceConfig what)
 }
 
 Context::Context(Machine& owner, Device& of)
-    : machine(owner), device(of), id(++owner.lastId),
+    : machine(owner),
+      device(of),
+      id(++owner.lastId),
       defaultStream(std::make_unique<Stream>(this, 0, 0, ++owner.lastId)) {}
 
 MemoryRange Context::find(std::uint64_t address) const {

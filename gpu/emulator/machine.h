@@ -6,8 +6,8 @@
 // stale handle is an error and not a crash.
 //
 // A device has one context, the primary one, made when it is first retained and destroyed with all
-// that belongs to it when it is last released.  A kernel's fault is kept by its context: every later
-// call on it returns the same code.  A lost device fails everything on it for good.
+// that belongs to it when it is last released.  A kernel's fault is kept by its context: every
+// later call on it returns the same code.  A lost device fails everything on it for good.
 //
 // Threading: Machine::mutex guards the tables of handles and nothing else; each object guards
 //   itself.  It's never held while waiting for work.
@@ -79,8 +79,8 @@ struct ModuleObject {
   Context* context = nullptr;
   std::shared_ptr<const Program> program;
   GlobalLayout layout;
-  Module source;               // layout points into it
-  std::uint64_t globals = 0;   // address of the block with its variables, 0 if it has none
+  Module source;              // layout points into it
+  std::uint64_t globals = 0;  // address of the block with its variables, 0 if it has none
   std::map<std::string, std::unique_ptr<FunctionObject>> functions;
 };
 
@@ -99,10 +99,10 @@ struct Context final : AddressSpace {
   std::atomic<bool> destroyed{false};
   std::unique_ptr<Stream> defaultStream;
   mutable std::mutex mutex;
-  std::set<Stream*> streams;   // without the default one; owned
-  std::set<Event*> events;     // owned
+  std::set<Stream*> streams;        // without the default one; owned
+  std::set<Event*> events;          // owned
   std::set<ModuleObject*> modules;  // owned
-  std::set<Context*> peers;    // whose memory kernels here may touch
+  std::set<Context*> peers;         // whose memory kernels here may touch
 };
 
 struct Machine {
@@ -117,8 +117,8 @@ struct Machine {
 
   std::mutex mutex;
   std::set<const void*> handles;  // streams, events, modules, functions, pools, contexts
-  std::map<std::uint64_t, std::uint64_t> pinned;  // host memory: address -> bytes
-  std::set<std::uint64_t> owned;                  // of these, allocated here
+  std::map<std::uint64_t, std::uint64_t> pinned;    // host memory: address -> bytes
+  std::set<std::uint64_t> owned;                    // of these, allocated here
   std::vector<std::unique_ptr<Context>> graveyard;  // so that a stale context is known as such
 
   bool isLive(const void* handle);

@@ -2,11 +2,12 @@
 // The memory of one emulated device.
 //
 // Device addresses are a reservation without access: a host that dereferences one gets a fault, as
-// it would with a real device.  The bytes themselves are in a second mapping of the same size, which
-// only copies and kernels reach.  Neither takes real memory before it is touched.
+// it would with a real device.  The bytes themselves are in a second mapping of the same size,
+// which only copies and kernels reach.  Neither takes real memory before it is touched.
 //
-// Allocations are kept apart by a gap, so that running over the end of one is noticed.  The space of
-// addresses is twice the capacity: like a real device's, this one doesn't fail for fragmentation.
+// Allocations are kept apart by a gap, so that running over the end of one is noticed.  The space
+// of addresses is twice the capacity: like a real device's, this one doesn't fail for
+// fragmentation.
 //
 // Threading: any thread may call anything.
 

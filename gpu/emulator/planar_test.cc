@@ -1,6 +1,6 @@
 // Kernels over matrices (testdata/planar.cu), against plain C++.
 
-#include "gpu/emulator/emulator_fixture.h"
+#include "gpu/emulator/emulator_fixture_test.h"
 
 #include <algorithm>
 #include <bit>
@@ -20,7 +20,9 @@ std::vector<float> smallWholeNumbers(std::size_t count, unsigned seed) {
 TEST(Planar, TiledMatrixProduct) {
   Emulated gpu;
   Module module = gpu.loadFile("planar.ptx");
-  struct Size { int m, n, k; };
+  struct Size {
+    int m, n, k;
+  };
   for (auto [m, n, k] : {Size{16, 16, 16}, Size{33, 47, 20}, Size{1, 5, 100}, Size{64, 64, 65}}) {
     SCOPED_TRACE(testing::Message() << m << "x" << n << "x" << k);
     auto a = smallWholeNumbers(static_cast<std::size_t>(m * k), 1);
@@ -28,12 +30,14 @@ TEST(Planar, TiledMatrixProduct) {
     CUdeviceptr da = gpu.upload(a), db = gpu.upload(b);
     CUdeviceptr dc = gpu.upload(std::vector<float>(static_cast<std::size_t>(m * n)));
     Shape shape{static_cast<unsigned>(n + 15) / 16, static_cast<unsigned>(m + 15) / 16, 16, 16};
-    ASSERT_EQ(run(gpu.driver(), gpu.find(module, "gemm"), shape, da, db, dc, m, n, k), CUDA_SUCCESS);
+    ASSERT_EQ(run(gpu.driver(), gpu.find(module, "gemm"), shape, da, db, dc, m, n, k),
+              CUDA_SUCCESS);
     auto c = gpu.download<float>(dc, static_cast<std::size_t>(m * n));
     for (int i = 0; i < m; ++i) {
       for (int j = 0; j < n; ++j) {
         float want = 0;
-        for (int l = 0; l < k; ++l) want += a[static_cast<std::size_t>(i * k + l)] * b[static_cast<std::size_t>(l * n + j)];
+        for (int l = 0; l < k; ++l)
+          want += a[static_cast<std::size_t>(i * k + l)] * b[static_cast<std::size_t>(l * n + j)];
         ASSERT_EQ(c[static_cast<std::size_t>(i * n + j)], want) << i << "," << j;
       }
     }
@@ -47,13 +51,15 @@ TEST(Planar, TransposeThroughSharedMemory) {
     std::vector<float> in(static_cast<std::size_t>(height * width));
     for (std::size_t i = 0; i < in.size(); ++i) in[i] = static_cast<float>(i);
     CUdeviceptr din = gpu.upload(in), dout = gpu.upload(in);
-    Shape shape{static_cast<unsigned>(width + 31) / 32, static_cast<unsigned>(height + 31) / 32, 32, 8};
+    Shape shape{static_cast<unsigned>(width + 31) / 32, static_cast<unsigned>(height + 31) / 32, 32,
+                8};
     ASSERT_EQ(run(gpu.driver(), gpu.find(module, "transpose"), shape, din, dout, height, width),
               CUDA_SUCCESS);
     auto out = gpu.download<float>(dout, in.size());
     for (int y = 0; y < height; ++y) {
       for (int x = 0; x < width; ++x) {
-        ASSERT_EQ(out[static_cast<std::size_t>(x * height + y)], in[static_cast<std::size_t>(y * width + x)]);
+        ASSERT_EQ(out[static_cast<std::size_t>(x * height + y)],
+                  in[static_cast<std::size_t>(y * width + x)]);
       }
     }
   }
@@ -93,13 +99,16 @@ TEST(Planar, SignatureComparison) {
   for (auto& value : b) value = generator() % 4;
   CUdeviceptr da = gpu.upload(a), db = gpu.upload(b);
   CUdeviceptr equal = gpu.upload(std::vector<unsigned short>(left * right));
-  ASSERT_EQ(run(gpu.driver(), gpu.find(module, "signatureEqual"), {3, 3, 32, 8}, da, db, equal, left,
-                right, values), CUDA_SUCCESS);
+  ASSERT_EQ(run(gpu.driver(), gpu.find(module, "signatureEqual"), {3, 3, 32, 8}, da, db, equal,
+                left, right, values),
+            CUDA_SUCCESS);
   auto got = gpu.download<unsigned short>(equal, left * right);
   for (int l = 0; l < left; ++l) {
     for (int r = 0; r < right; ++r) {
       unsigned short want = 0;
-      for (int i = 0; i < values; ++i) want += a[static_cast<std::size_t>(l * values + i)] == b[static_cast<std::size_t>(r * values + i)];
+      for (int i = 0; i < values; ++i)
+        want += a[static_cast<std::size_t>(l * values + i)] ==
+                b[static_cast<std::size_t>(r * values + i)];
       ASSERT_EQ(got[static_cast<std::size_t>(l * right + r)], want) << l << "," << r;
     }
   }
@@ -116,12 +125,15 @@ TEST(Planar, HammingDistanceByPopulationCount) {
   CUdeviceptr da = gpu.upload(a), db = gpu.upload(b);
   CUdeviceptr bits = gpu.upload(std::vector<int>(left * right));
   ASSERT_EQ(run(gpu.driver(), gpu.find(module, "hamming"), {2, 3, 32, 4}, da, db, bits, left, right,
-                words), CUDA_SUCCESS);
+                words),
+            CUDA_SUCCESS);
   auto got = gpu.download<int>(bits, left * right);
   for (int l = 0; l < left; ++l) {
     for (int r = 0; r < right; ++r) {
       int want = 0;
-      for (int i = 0; i < words; ++i) want += std::popcount(a[static_cast<std::size_t>(l * words + i)] ^ b[static_cast<std::size_t>(r * words + i)]);
+      for (int i = 0; i < words; ++i)
+        want += std::popcount(a[static_cast<std::size_t>(l * words + i)] ^
+                              b[static_cast<std::size_t>(r * words + i)]);
       ASSERT_EQ(got[static_cast<std::size_t>(l * right + r)], want);
     }
   }

@@ -26,7 +26,7 @@ struct Variable {
   Storage storage = Storage::global;
   std::string name;
   std::uint32_t align = 1;
-  std::uint64_t size = 0;      // bytes; 0 for an array without bound
+  std::uint64_t size = 0;  // bytes; 0 for an array without bound
   Type element = Type::u8;
   bool isExternal = false;
   std::vector<std::byte> initial;  // empty: zeros
@@ -41,16 +41,16 @@ struct Variable {
 
 struct Operand {
   enum class Kind : std::uint8_t {
-    reg,        // `index` into the function's registers
-    integer,    // `value`
-    real,       // `value` holds the bits of a double (or of a float, if isSingle)
-    symbol,     // `name` (+ value): a variable, function or label
-    variable,   // `index` into the function's variables (+ value)
-    special,    // %tid.x and the like, `name`
-    address,    // [parts[0] + value]
-    vector,     // {parts...}
-    list,       // (parts...): of a call
-    sink,       // _
+    reg,       // `index` into the function's registers
+    integer,   // `value`
+    real,      // `value` holds the bits of a double (or of a float, if isSingle)
+    symbol,    // `name` (+ value): a variable, function or label
+    variable,  // `index` into the function's variables (+ value)
+    special,   // %tid.x and the like, `name`
+    address,   // [parts[0] + value]
+    vector,    // {parts...}
+    list,      // (parts...): of a call
+    sink,      // _
   };
   Kind kind = Kind::sink;
   bool negated = false;  // !%p
@@ -67,10 +67,10 @@ struct Statement {
   std::vector<Operand> operands;       // "a|b" are two, the second marked in `pipes`
   std::optional<std::uint32_t> guard;  // register index
   bool guardNegated = false;
-  bool hasPipe = false;                // operands[1] came after a '|'
+  bool hasPipe = false;  // operands[1] came after a '|'
   std::uint32_t line = 0;
 
-  std::string spelled() const;         // "add.rn.f32"
+  std::string spelled() const;  // "add.rn.f32"
 };
 
 struct Register {
@@ -85,11 +85,11 @@ struct Function {
   std::vector<std::uint32_t> results;  // indices into variables
   std::vector<std::uint32_t> params;   // likewise, in order
   std::vector<Register> registers;
-  std::vector<Variable> variables;     // params, .local, .shared and .param of the body
+  std::vector<Variable> variables;  // params, .local, .shared and .param of the body
   std::vector<Statement> statements;
   std::map<std::string, std::uint32_t> labels;                    // name -> statement index
   std::map<std::string, std::vector<std::string>> branchTargets;  // name -> labels
-  std::uint32_t maxThreads = 0;        // .maxntid, 0 if not given
+  std::uint32_t maxThreads = 0;                                   // .maxntid, 0 if not given
   std::uint32_t line = 0;
 };
 

@@ -1,5 +1,5 @@
-// A recursive-descent parser for PTX: directives, declarations, and the shape of instructions.  What
-// the instructions mean is the compiler's (ptx_compiler.h).
+// A recursive-descent parser for PTX: directives, declarations, and the shape of instructions.
+// What the instructions mean is the compiler's (ptx_compiler.h).
 //
 // It gives up at the first thing it doesn't know, by an exception that never leaves this file.
 
@@ -23,10 +23,10 @@ constexpr int kDeepestNesting = 64;
 
 std::optional<Type> typeOf(std::string_view word) {
   static const std::pair<std::string_view, Type> kTypes[] = {
-      {".b8", Type::u8}, {".b16", Type::u16}, {".b32", Type::u32}, {".b64", Type::u64},
-      {".u8", Type::u8}, {".u16", Type::u16}, {".u32", Type::u32}, {".u64", Type::u64},
-      {".s8", Type::s8}, {".s16", Type::s16}, {".s32", Type::s32}, {".s64", Type::s64},
-      {".f16", Type::f16}, {".f32", Type::f32}, {".f64", Type::f64}, {".pred", Type::pred},
+      {".b8", Type::u8},    {".b16", Type::u16}, {".b32", Type::u32}, {".b64", Type::u64},
+      {".u8", Type::u8},    {".u16", Type::u16}, {".u32", Type::u32}, {".u64", Type::u64},
+      {".s8", Type::s8},    {".s16", Type::s16}, {".s32", Type::s32}, {".s64", Type::s64},
+      {".f16", Type::f16},  {".f32", Type::f32}, {".f64", Type::f64}, {".pred", Type::pred},
       {".f16x2", Type::u32}};
   for (auto& [name, type] : kTypes) {
     if (name == word) return type;
@@ -62,7 +62,8 @@ class Parser {
     }
   }
   std::string name() {
-    if (peek().kind != Token::Kind::name) fail("a name expected before '" + std::string(peek().text) + "'");
+    if (peek().kind != Token::Kind::name)
+      fail("a name expected before '" + std::string(peek().text) + "'");
     return std::string(take().text);
   }
   std::int64_t integer() {
@@ -83,7 +84,8 @@ class Parser {
       do {
         std::string target = name();
         if (target.rfind("sm_", 0) == 0) {
-          module_.target = static_cast<std::uint32_t>(std::strtoul(target.c_str() + 3, nullptr, 10));
+          module_.target =
+              static_cast<std::uint32_t>(std::strtoul(target.c_str() + 3, nullptr, 10));
         }
       } while (accept(","));
     } else if (accept(".address_size")) {
@@ -151,10 +153,13 @@ class Parser {
     while (peek().kind == Token::Kind::directive) {
       if (accept(".align")) {
         std::int64_t align = integer();
-        if (align < 1 || align > 4096 || (align & (align - 1))) fail("an alignment is a power of two up to 4096");
+        if (align < 1 || align > 4096 || (align & (align - 1)))
+          fail("an alignment is a power of two up to 4096");
         variable.align = static_cast<std::uint32_t>(align);
-      } else if (accept(".ptr")) {  // says what a pointer parameter points to; nothing follows from it
-        while (is(".global") || is(".const") || is(".shared") || is(".local") || is(".generic")) take();
+      } else if (accept(
+                     ".ptr")) {  // says what a pointer parameter points to; nothing follows from it
+        while (is(".global") || is(".const") || is(".shared") || is(".local") || is(".generic"))
+          take();
       } else if (accept(".v2")) {
         lanes = 2;
       } else if (accept(".v4")) {
@@ -176,7 +181,8 @@ class Parser {
     variable.size = std::uint64_t{element} * lanes;
     while (accept("[")) {
       std::int64_t count = is("]") ? 0 : integer();
-      if (count < 0 || (variable.size && static_cast<std::uint64_t>(count) > kMostBytes / variable.size)) {
+      if (count < 0 ||
+          (variable.size && static_cast<std::uint64_t>(count) > kMostBytes / variable.size)) {
         fail("an array of that size is more than a device has");
       }
       variable.size *= static_cast<std::uint64_t>(count);
@@ -331,7 +337,8 @@ class Parser {
 
   void registers() {
     auto type = typeOf(peek().text);
-    if (!type) fail("'" + std::string(peek().text) + "' is not a register type this emulator knows");
+    if (!type)
+      fail("'" + std::string(peek().text) + "' is not a register type this emulator knows");
     take();
     do {
       std::string base = name();
@@ -364,7 +371,8 @@ class Parser {
       statement.guard = guard.index;
     }
     statement.opcode = name();
-    while (peek().kind == Token::Kind::directive) statement.modifiers.emplace_back(take().text.substr(1));
+    while (peek().kind == Token::Kind::directive)
+      statement.modifiers.emplace_back(take().text.substr(1));
     while (!is(";")) {
       statement.operands.push_back(operand(0));
       if (accept("|")) {
@@ -385,7 +393,8 @@ class Parser {
       result.parts.push_back(operand(depth + 1));
       // The constant of "symbol+4" belongs to the address as a whole.
       std::swap(result.value, result.parts[0].value);
-      if (result.parts[0].kind == Operand::Kind::integer) std::swap(result.value, result.parts[0].value);
+      if (result.parts[0].kind == Operand::Kind::integer)
+        std::swap(result.value, result.parts[0].value);
       expect("]");
     } else if (is("{") || is("(")) {
       std::string_view close = is("{") ? "}" : ")";
@@ -436,7 +445,8 @@ class Parser {
     Operand result;
     bool minus = accept("-");
     if (!minus) accept("+");
-    if (peek().kind != Token::Kind::number) fail("a number expected before '" + std::string(peek().text) + "'");
+    if (peek().kind != Token::Kind::number)
+      fail("a number expected before '" + std::string(peek().text) + "'");
     std::string text(take().text);
     const char* start = text.c_str();
     char* end = nullptr;

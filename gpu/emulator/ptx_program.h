@@ -4,8 +4,9 @@
 // A kernel is compiled together with every device function it calls.  Since PTX without recursion
 // needs no stack, each function has one frame at a fixed place in the kernel's register file and
 // local memory, and one row that keeps where its callers want it to return to; a call copies
-// arguments between frames.  Callees stand before their callers: a warp whose lanes have parted runs
-// those at the lowest address first, so lanes inside a function catch up with those past the call.
+// arguments between frames.  Callees stand before their callers: a warp whose lanes have parted
+// runs those at the lowest address first, so lanes inside a function catch up with those past the
+// call.
 //
 // Lifetime: a Program is immutable, and shared by all launches of its kernels.
 
@@ -20,9 +21,32 @@
 namespace alnilam::gpu::emulator {
 
 enum class Special : std::uint8_t {
-  tidX, tidY, tidZ, ntidX, ntidY, ntidZ, ctaidX, ctaidY, ctaidZ, nctaidX, nctaidY, nctaidZ,
-  laneId, warpId, warpCount, smId, smCount, gridId, maskEq, maskLt, maskLe, maskGt, maskGe,
-  dynamicShared, totalShared, zero,
+  tidX,
+  tidY,
+  tidZ,
+  ntidX,
+  ntidY,
+  ntidZ,
+  ctaidX,
+  ctaidY,
+  ctaidZ,
+  nctaidX,
+  nctaidY,
+  nctaidZ,
+  laneId,
+  warpId,
+  warpCount,
+  smId,
+  smCount,
+  gridId,
+  maskEq,
+  maskLt,
+  maskLe,
+  maskGt,
+  maskGe,
+  dynamicShared,
+  totalShared,
+  zero,
 };
 
 struct KernelCode {

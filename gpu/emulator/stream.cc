@@ -1,16 +1,11 @@
 #include "gpu/emulator/stream.h"
 
-#include <time.h>
-
 namespace alnilam::gpu::emulator {
 
-void Ticket::complete() {
+void Ticket::complete(std::chrono::nanoseconds when) {
   std::lock_guard lock(mutex_);
   complete_ = true;
-  // The device's own clock, which events are stamped with: on real devices, too, nobody hands it in.
-  timespec at{};
-  clock_gettime(CLOCK_MONOTONIC, &at);
-  when_ = std::chrono::seconds(at.tv_sec) + std::chrono::nanoseconds(at.tv_nsec);
+  when_ = when;
   changed_.notify_all();
 }
 
@@ -19,9 +14,10 @@ bool Ticket::isComplete() const {
   return complete_;
 }
 
-void Ticket::wait() {
+std::chrono::nanoseconds Ticket::wait() {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return complete_; });
+  return when_;
 }
 
 std::chrono::nanoseconds Ticket::when() const {
@@ -57,11 +53,11 @@ std::shared_ptr<Ticket> Stream::mark() {
   {
     std::lock_guard lock(mutex_);
     if (queue_.empty() && !busy_) {
-      ticket->complete();
+      ticket->complete(now_);
       return ticket;
     }
   }
-  enqueue([ticket] { ticket->complete(); });
+  enqueue([this, ticket] { ticket->complete(now_); });
   return ticket;
 }
 

@@ -6,9 +6,14 @@
 // run).  A Ticket is the promise of one moment in a stream: others wait for it, and events are made
 // of them.
 //
+// Each stream keeps a time of its own, the modelled time of a device and not the host's: work says
+// what it would have cost (spend), and who waits for a ticket goes on at its time or later.  So
+// what events measure is the same in every run, and nothing here reads a clock.
+//
 // Threading: any thread may enqueue and wait; work runs on the stream's thread only.
 // Lifetime: the destructor finishes all work that is queued, then joins.
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -24,11 +29,11 @@ struct Context;
 
 class Ticket {
  public:
-  void complete();
+  void complete(std::chrono::nanoseconds when);
   bool isComplete() const;
-  void wait();
-  // When it was completed, on the device's clock; meaningless before.
-  std::chrono::nanoseconds when() const;
+  // Returns when it was completed, in modelled time.
+  std::chrono::nanoseconds wait();
+  std::chrono::nanoseconds when() const;  // meaningless before it is complete
 
  private:
   mutable std::mutex mutex_;
@@ -56,6 +61,11 @@ class Stream {
   unsigned flags() const { return flags_; }
   int priority() const { return priority_; }
   std::uint64_t id() const { return id_; }
+  // For work, on the stream's thread: how long it takes on a device; waits for another stream.
+  void spend(std::chrono::nanoseconds time) { now_ += time; }
+  void waitFor(Ticket& ticket) { now_ = std::max(now_, ticket.wait()); }
+  std::chrono::nanoseconds now() const { return now_; }
+
   // Whether this thread is running some stream's host function right now.
   static bool& inHostFunction();
 
@@ -70,6 +80,7 @@ class Stream {
   std::condition_variable wake_, idle_;
   std::deque<Work> queue_;
   bool busy_ = false;
+  std::chrono::nanoseconds now_{};  // of the thread that works
   bool closing_ = false;
   std::thread thread_;
 };

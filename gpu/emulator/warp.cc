@@ -128,8 +128,8 @@ WarpRun::Stop WarpRun::run() {
           std::uint32_t bits = *row<std::uint32_t>(warp, in.guard);
           mask &= in.guardNegated ? ~bits : bits;
         }
-        warp.executed += mask == kAllLanes
-                             ? kLanes : static_cast<unsigned>(__builtin_popcount(mask));
+        warp.executed +=
+            mask == kAllLanes ? kLanes : static_cast<unsigned>(__builtin_popcount(mask));
         if (in.kind != Kind::lanes) {
           group.pc = pc;
           if (in.kind == Kind::branch) {
@@ -178,8 +178,7 @@ WarpRun::Next WarpRun::branch(Group& group, std::uint32_t taken, std::uint32_t t
 }
 
 // Sends each lane of `mask` to its own place; the others go on.
-WarpRun::Next WarpRun::jumpByLane(Group& group, std::uint32_t mask,
-                                  const std::uint32_t* targets) {
+WarpRun::Next WarpRun::jumpByLane(Group& group, std::uint32_t mask, const std::uint32_t* targets) {
   std::uint32_t staying = group.mask & ~mask;
   std::vector<Group> apart;
   for (std::uint32_t left = mask; left;) {
@@ -270,9 +269,7 @@ WarpRun::Next WarpRun::control(const Instruction& in, Group& group, std::uint32_
       live_ &= ~mask;
       group.mask &= ~mask;
       ++group.pc;
-      if (group.mask == 0) {
-        groups_.erase(groups_.begin() + (&group - groups_.data()));
-      }
+      if (group.mask == 0) { groups_.erase(groups_.begin() + (&group - groups_.data())); }
       // Others may have waited for the lanes that are gone.
       for (Group& other : groups_) {
         if (other.state == Group::State::gathering) other.state = Group::State::ready;

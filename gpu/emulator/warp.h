@@ -2,13 +2,13 @@
 // Decides which instruction a warp executes next, and for which of its lanes.
 //
 // Lanes that stand at the same instruction form a group and run together.  A branch on which lanes
-// disagree splits a group in two; groups that meet at an instruction become one again.  The group at
-// the lowest address runs first: compilers lay code out so that this brings lanes together again
+// disagree splits a group in two; groups that meet at an instruction become one again.  The group
+// at the lowest address runs first: compilers lay code out so that this brings lanes together again
 // where their paths join, and at the latest after a loop that some have left.
 //
 // Since lanes may wait for each other (a lock that another lane of the warp holds), nobody is left
-// behind for ever: a group that keeps jumping backwards gives way to the others after a while, and a
-// warp to the other warps of its block.
+// behind for ever: a group that keeps jumping backwards gives way to the others after a while, and
+// a warp to the other warps of its block.
 //
 //   ready --shuffle/vote, lanes missing--> gathering --they come to the same place--> ready
 //   ready --bar.warp.sync--> atWarpSync --all named lanes are there--> ready

@@ -1,7 +1,7 @@
 // Integer and conversion instructions of every width, one result each, for a differential test: the
 // same expressions are compiled by the host's compiler (random_test.cc).
 
-#include "random_ops.h"
+#include "gpu/emulator/testdata/random_ops.h"
 
 #define ALNILAM_KERNEL(Type, name)                                                          \
   extern "C" __global__ void name(const Type* a, const Type* b, const Type* c, Type* out,   \
