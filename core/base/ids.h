@@ -56,9 +56,15 @@ struct ObjectId {
 // A task is spoken of by the object it returns.
 using TaskId = ObjectId;
 
-// "3.17": job 3, index 17.  What users see and type.
-inline std::string show(ObjectId id) {
-  return std::to_string(id.job().value) + "." + std::to_string(id.index());
+inline constexpr std::uint32_t kCellShift = 24;
+
+// "3", or "2:3" in another cell than the first.  What users see and type.
+inline std::string show(JobId id) {
+  std::uint32_t cell = id.value >> kCellShift, number = id.value & ((1u << kCellShift) - 1);
+  return (cell > 1 ? std::to_string(cell) + ":" : "") + std::to_string(number);
 }
+
+// "3.17": job 3, index 17.
+inline std::string show(ObjectId id) { return show(id.job()) + "." + std::to_string(id.index()); }
 
 }  // namespace alnilam

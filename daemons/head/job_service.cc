@@ -36,7 +36,7 @@ class JobServer final : public schema::Job::Server, private HeadDriver::JobPeer 
         *this, {.session = 0, .name = name, .program = program_.hash, .arguments = program_.arguments});
     if (job) {
       job_ = job.value();
-      spdlog::info("job {} opened: {}", job_.value, name);
+      spdlog::info("job {} opened: {}", show(job_), name);
     }
     return job;
   }

@@ -207,7 +207,7 @@ class Executors::Executor final : private kj::TaskSet::ErrorHandler {
       return;
     }
     node::ExecutorGone gone{id_, page_->culprit(), page_->how(), how};
-    if (!stopping_) spdlog::warn("executor {} of job {} ended: {}", id_.value, job_.job.value, how);
+    if (!stopping_) spdlog::warn("executor {} of job {} ended: {}", id_.value, show(job_.job), how);
     leave(std::move(gone));
   }
 
