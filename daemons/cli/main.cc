@@ -57,6 +57,7 @@ void addUp(CLI::App& app, Command& command) {
                  "An hwloc XML file, or synthetic:DESCRIPTION, for each node");
   sub->add_option("--store", command.up.store, "Size of each node's object store");
   sub->add_option("--listen", command.up.listen, "Where the head listens")->capture_default_str();
+  sub->add_flag("-v,--verbose", command.up.verbose, "Show what the daemons do");
   sub->add_option("program", command.up.program,
                  "-- PROGRAM ARGS: run it and end with its exit code");
   sub->callback([&command]() { command.run = [&command]() { return cli::up(command.up); }; });

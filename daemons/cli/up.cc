@@ -50,10 +50,15 @@ int fail(const std::string& why) {
   return 1;
 }
 
+std::vector<std::pair<std::string, std::string>> daemonEnvironment(const UpOptions& options) {
+  if (options.verbose || std::getenv("ALNILAM_LOG")) return {};
+  return {{"ALNILAM_LOG", "warn"}};
+}
+
 Children::Spec nodeSpec(const UpOptions& options, const std::string& directory,
                         const std::string& head, std::uint32_t number) {
   std::string name = "node" + std::to_string(number + 1);
-  Children::Spec spec{name, beside("alnilam-node"), {}, {}};
+  Children::Spec spec{name, beside("alnilam-node"), {}, daemonEnvironment(options)};
   auto add = [&](const std::string& option, const std::string& value) {
     if (!value.empty()) spec.arguments.push_back("--" + option + "=" + value);
   };
@@ -116,7 +121,7 @@ int up(const UpOptions& options) {
        beside("alnilam-head"),
        {"--listen=" + options.listen, "--secret-file=" + directory.path() + "/secret",
         "--state-dir=" + directory.path() + "/head"},
-       {}},
+       daemonEnvironment(options)},
       kStartPatience);
   if (!head) return fail(head.error().why);
   for (std::uint32_t number = 0; number < options.nodes; ++number) {

@@ -19,6 +19,7 @@ struct UpOptions {
   std::string topology;              // an XML file for each node; empty: this machine's
   std::string store;                 // bytes of each node's object store; empty: their default
   std::string listen = "127.0.0.1:0";
+  bool verbose = false;              // daemons say what they do, not only what went wrong
   std::vector<std::string> program;  // program and arguments to run against them; may be empty
 };
 
