@@ -157,8 +157,8 @@ kj::Promise<Result<Blob>> Stores::fetchFrom(ObjectId object, Value stored, std::
     return node->isHere ? readHere(*node, object) : readParts(*node, object, size);
   });
   auto caught = read.catch_([this, node](kj::Exception&& exception) {
-    auto it = nodes_.find(node->address.node);
-    if (it != nodes_.end() && it->second == node) nodes_.erase(it);
+    auto known = nodes_.find(node->address.node);
+    if (known != nodes_.end() && known->second == node) nodes_.erase(known);
     return Result<Blob>(Refusal{RefusalCode::unavailable, describe(exception)});
   });
   return caught.then([this, node, object, stored = std::move(stored),
