@@ -171,6 +171,29 @@ TEST(Bounds, NoSpoiledByteLeavesTheCodecAsAnException) {
   EXPECT_GT(refused, 0u);
 }
 
+// Lists that take no room announce half a billion elements: as the reports of a node, whose `done`
+// they pretend to be.
+TEST(Bounds, HugeListsOfNothingAreRefused) {
+  constexpr std::uint64_t kMany = (1ull << 29) - 1;
+  struct Row { const char* name; std::uint64_t elementSize; };
+  const Row rows[] = {{"voids", 0}, {"bits", 1}, {"bytes", 2}, {"pointers", 6}, {"structs", 7}};
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.name);
+    // A header of one segment of seven words; a struct of one word and five pointers; its first
+    // pointer is the list, which would begin behind the last word.
+    std::vector<std::uint64_t> words = {7ull << 32, 1ull << 32 | 5ull << 48, 0, 0, 0, 0, 0, 0};
+    words[3] = 1 | 4ull << 2 | row.elementSize << 32 | kMany << 35;
+    kj::ArrayPtr<const capnp::word> message(
+        reinterpret_cast<const capnp::word*>(words.data()), words.size());
+    capnp::ReaderOptions options;
+    options.traversalLimitInWords = 10 << 20;
+    capnp::FlatArrayMessageReader reader(message, options);
+    auto got = read(reader.getRoot<schema::NodeReport>());
+    ASSERT_FALSE(got.hasValue());
+    EXPECT_THAT(got.error().why, HasSubstr("malformed"));
+  }
+}
+
 TEST(Cut, KeepsEverythingInOrder) {
   // Arrange: 1,000 tasks of 40 KiB, and something before and after them
   MadeUp madeUp(1);

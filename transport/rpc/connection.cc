@@ -46,10 +46,9 @@ capnp::Capability::Client Connection::bootstrap() {
 kj::Promise<std::string> Connection::whenEnded() {
   return network_.onDisconnect()
       .exclusiveJoin(guarded_.broken())
-      .then([this]() { return guarded_.why(); },
-            [this](kj::Exception&& cause) {
-              return guarded_.why().empty() ? std::string(cause.getDescription().cStr())
-                                            : guarded_.why();
+      .then([why = guarded_.sharedWhy()]() { return *why; },
+            [why = guarded_.sharedWhy()](kj::Exception&& cause) {
+              return why->empty() ? std::string(cause.getDescription().cStr()) : *why;
             });
 }
 

@@ -41,10 +41,13 @@ class Connection {
 
   KJ_DISALLOW_COPY(Connection);
 
-  // The peer's bootstrap capability; for the side that serves none itself.
+  // The peer's bootstrap capability; for the side that serves none itself.  Reading begins with the
+  // first call of it: until then nobody notices that the peer has left.
   capnp::Capability::Client bootstrap();
 
-  // When the connection is over; the sentence says why, empty if the peer left in good order.
+  // When the connection is over; the sentence says why, empty if the peer left in good order or
+  // spoke Cap'n Proto's protocol wrongly.  May be kept longer than the connection, whose
+  // destruction ends it as well.
   kj::Promise<std::string> whenEnded();
 
   std::uint64_t unsent() { return guarded_.unsent(); }

@@ -53,7 +53,8 @@ struct GuardedStream::Outgoing {
 };
 
 GuardedStream::GuardedStream(kj::AsyncIoStream& stream, kj::Timer& timer, StreamLimits limits)
-    : stream_(stream), timer_(timer), limits_(limits), broken_(nullptr) {
+    : stream_(stream), timer_(timer), limits_(limits), why_(std::make_shared<std::string>()),
+      broken_(nullptr) {
   auto pair = kj::newPromiseAndFulfiller<void>();
   breaker_ = kj::mv(pair.fulfiller);
   broken_ = pair.promise.fork();
@@ -62,7 +63,7 @@ GuardedStream::GuardedStream(kj::AsyncIoStream& stream, kj::Timer& timer, Stream
 
 void GuardedStream::refuse(std::string why) {
   auto cause = KJ_EXCEPTION(DISCONNECTED, why.c_str());
-  if (why_.empty()) why_ = std::move(why);
+  if (why_->empty()) *why_ = std::move(why);
   // The owner hears of it at once: Cap'n Proto would first try to tell the peer, who may not
   // listen.
   fail(kj::cp(cause));
@@ -71,7 +72,7 @@ void GuardedStream::refuse(std::string why) {
 
 void GuardedStream::fail(kj::Exception&& cause) {
   if (failure_ != nullptr) return;
-  if (why_.empty() && !hasLeft_) why_ = cause.getDescription().cStr();
+  if (why_->empty() && !hasLeft_) *why_ = cause.getDescription().cStr();
   failure_ = kj::cp(cause);
   for (auto& waiter : awaitFlush_) waiter->reject(kj::cp(cause));
   awaitFlush_.clear();

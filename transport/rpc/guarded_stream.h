@@ -28,6 +28,7 @@
 #include <kj/vector.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 namespace alnilam::rpc {
@@ -57,7 +58,9 @@ class GuardedStream final : public capnp::MessageStream {
   // Rejects when the connection must end though the peer has not left.
   kj::Promise<void> broken() { return broken_.addBranch(); }
   // Why; empty if the peer left in good order or has not left.
-  const std::string& why() const { return why_; }
+  const std::string& why() const { return *why_; }
+  // The same, for who may outlive the stream.
+  std::shared_ptr<const std::string> sharedWhy() const { return why_; }
 
   std::uint64_t unsent() { return unsent_ + waiting_(); }
   const StreamCounts& counts() const { return counts_; }
@@ -102,7 +105,7 @@ class GuardedStream final : public capnp::MessageStream {
   const StreamLimits limits_;
   kj::Function<std::size_t()> waiting_ = []() { return std::size_t{0}; };
   StreamCounts counts_;
-  std::string why_;
+  std::shared_ptr<std::string> why_;  // owned by this and by promises of its end
   bool hasLeft_ = false;  // the peer has closed: what fails from now on is no news
   kj::Maybe<kj::Exception> failure_;
   kj::Own<kj::PromiseFulfiller<void>> breaker_;

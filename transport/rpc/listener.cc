@@ -60,6 +60,7 @@ struct Listener::Inside {
 
   Peer peer;
   Connection connection;
+  kj::Promise<void> watch = nullptr;  // for its end; destroyed first
 };
 
 Listener::Listener(kj::Timer& timer, Secret secret, Config config, Door& door)
@@ -160,12 +161,10 @@ void Listener::let(kj::Own<kj::AsyncIoStream> stream, Role role, std::string add
   auto bootstrap = door_.welcome(peer);
   auto inside = kj::heap<Inside>(std::move(peer), kj::mv(stream), timer_, kj::mv(bootstrap),
                                  config_.limits);
-  auto ended = inside->connection.whenEnded();
+  inside->watch = inside->connection.whenEnded()
+                      .then([this, id](std::string why) { close(id, why); })
+                      .eagerlyEvaluate(nullptr);
   inside_.emplace(id, kj::mv(inside));
-  // The connection is destroyed in a turn of its own, not from inside its own promise.
-  tasks_.add(ended.then([this, id](std::string why) {
-    tasks_.add(kj::evalLater([this, id, why]() { forget(id, why); }));
-  }));
 }
 
 void Listener::forget(std::uint64_t id, const std::string& why) {
@@ -178,6 +177,7 @@ void Listener::forget(std::uint64_t id, const std::string& why) {
 }
 
 void Listener::close(std::uint64_t id, const std::string& why) {
+  // In a turn of its own: a connection is not destroyed from inside its own promises.
   tasks_.add(kj::evalLater([this, id, why]() { forget(id, why); }));
 }
 

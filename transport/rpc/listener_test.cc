@@ -134,6 +134,29 @@ TEST(Listener, RefusesARoleThatItDoesNotServe) {
   EXPECT_EQ(refused.error().why, world.address + " does not serve a client");
 }
 
+TEST(Listener, ClosesAConnectionWhenItsOwnerSaysSo) {
+  World world;
+  auto connection = world.dial(world.address);
+  ASSERT_TRUE(connection.hasValue());
+  EXPECT_EQ(world.ask(*connection.value()), "because");
+  auto ended = connection.value()->whenEnded();
+  world.listener->close(world.welcomed[0].id, "it was declared lost");
+  world.listener->close(12345, "nobody");
+  EXPECT_EQ(ended.wait(world.io.waitScope), "");
+  EXPECT_EQ(world.reasons, std::vector<std::string>{"it was declared lost"});
+  EXPECT_EQ(world.listener->counts().open, 0u);
+}
+
+TEST(Connector, AConnectionThatIsDestroyedEndsItsPromise) {
+  World world;
+  auto connection = world.dial(world.address);
+  ASSERT_TRUE(connection.hasValue());
+  auto ended = connection.value()->whenEnded();
+  auto gone = std::move(connection).value();
+  gone = nullptr;
+  EXPECT_NE(ended.wait(world.io.waitScope), "");
+}
+
 TEST(Connector, NamesTheAddressWhereNobodyListens) {
   World world;
   struct Row { std::string address; RefusalCode code; const char* why; };
