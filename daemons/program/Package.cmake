@@ -47,14 +47,12 @@ target_include_directories(alnilam_program
 install(TARGETS ${libraries} EXPORT AlnilamTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(EXPORT AlnilamTargets NAMESPACE alnilam:: DESTINATION ${package_dir})
 
-foreach(program alnilam alnilam-head alnilam-node alnilam-mover)
+# The emulator and the mover say in their own folders that they are installed.
+foreach(program alnilam alnilam-head alnilam-node)
   if(TARGET ${program})
     install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   endif()
 endforeach()
-if(TARGET alnilam_emulated_cuda)
-  install(TARGETS alnilam_emulated_cuda LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-endif()
 
 configure_file(${CMAKE_CURRENT_LIST_DIR}/install_headers.cmake.in
   ${PROJECT_BINARY_DIR}/install_headers.cmake @ONLY)
