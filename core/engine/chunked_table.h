@@ -1,10 +1,10 @@
 #pragma once
 // A table indexed by dense numbers that forgets as it goes.
 //
-// Ids of a job's objects are drawn densely and mostly die in the order in which they were made.  The
-// table keeps chunks of kChunk entries, made when first touched and freed when every entry that was
-// made in them has been erased, so that a program which submits for a week needs memory for what is
-// alive and a pointer for each kChunk of what was.
+// Ids of a job's objects are drawn densely and mostly die in the order in which they were made.
+// The table keeps chunks of kChunk entries, made when first touched and freed when every entry
+// that was made in them has been erased, so that a program which submits for a week needs memory
+// for what is alive and a pointer for each kChunk of what was.
 //
 // Complexity: O(1) for everything.  References stay valid until the entry is erased.
 

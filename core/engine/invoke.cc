@@ -50,8 +50,8 @@ class Sink final : public ResultSink {
 
 std::string demangled(const char* symbol) {
   int status = 0;
-  std::unique_ptr<char, void (*)(void*)> text(abi::__cxa_demangle(symbol, nullptr, nullptr, &status),
-                                              std::free);
+  std::unique_ptr<char, void (*)(void*)> text(
+      abi::__cxa_demangle(symbol, nullptr, nullptr, &status), std::free);
   return status == 0 ? text.get() : symbol;
 }
 

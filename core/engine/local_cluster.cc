@@ -36,8 +36,8 @@ class UsageTally {
   explicit UsageTally(const Topology& topology) {
     rows_.push_back({topology.hostname, "cpu", 0, {}, 0, {}});
     for (std::size_t i = 0; i < topology.gpus.size(); ++i) {
-      rows_.push_back({topology.hostname, "gpu" + std::to_string(i) + " " + topology.gpus[i].label(),
-                       0, {}, 0, {}});
+      std::string device = "gpu" + std::to_string(i) + " " + topology.gpus[i].label();
+      rows_.push_back({topology.hostname, std::move(device), 0, {}, 0, {}});
     }
   }
 
@@ -133,7 +133,8 @@ LocalCluster::~LocalCluster() = default;
 Backend& LocalCluster::backend() { return state_->session_; }
 
 void LocalCluster::State::run() {
-  head_.step(now(), head::JobOpened{.session = 1, .name = "embedded", .program = {}, .arguments = {}},
+  head_.step(now(),
+             head::JobOpened{.session = 1, .name = "embedded", .program = {}, .arguments = {}},
              fromHead_);
   head_.step(now(), head::NodeJoined{.name = config_.topology.hostname,
                                      .incarnation = {1},

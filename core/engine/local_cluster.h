@@ -2,9 +2,9 @@
 // The local wiring: head brain, node brain and workers in one process, by direct calls.
 //
 // One control thread runs both brains.  It takes what the program's session and the workers have
-// gathered, steps the brains until nothing more follows, and sleeps until the next wake or deadline.
-// Nothing is encoded: arguments, results and inputs are passed on as Blobs, and objects of any size
-// are held, so a View reads the very bytes that a task wrote.
+// gathered, steps the brains until nothing more follows, and sleeps until the next wake or
+// deadline. Nothing is encoded: arguments, results and inputs are passed on as Blobs, and objects
+// of any size are held, so a View reads the very bytes that a task wrote.
 //
 // This is what `alnilam::connect()` gives when no head is named; the brains are those of a cluster.
 //

@@ -156,8 +156,9 @@ void WorkerPool::State::queue(std::vector<RunTask> tasks) {
     Lane& target = lane(tasks[i].lane);
     std::lock_guard lock(target.mutex);
     std::size_t added = 0;
-    for (ClassIndex index = tasks[i].lane; i < tasks.size() && tasks[i].lane == index; ++i, ++added) {
+    for (ClassIndex index = tasks[i].lane; i < tasks.size() && tasks[i].lane == index; ++i) {
       target.queue.push_back(std::move(tasks[i]));
+      ++added;
     }
     for (; added > 0 && !target.idle.empty(); --added) {
       wake.push_back(target.idle.back());
@@ -289,8 +290,9 @@ bool WorkerPool::State::draw(Worker& worker, Duration usual, std::vector<RunTask
     }
     {
       std::lock_guard lock(lane.mutex);
-      std::size_t share = usual < kShort ? lane.queue.size() / (2 * lane.slots) : 0;
-      std::size_t count = std::min(lane.queue.size(), std::clamp<std::size_t>(share, 1, kMostDrawn));
+      std::size_t queued = lane.queue.size();
+      std::size_t share = usual < kShort ? queued / (2 * lane.slots) : 0;
+      std::size_t count = std::min(queued, std::clamp<std::size_t>(share, 1, kMostDrawn));
       for (std::size_t i = 0; i < count; ++i) {
         drawn.push_back(std::move(lane.queue.front()));
         lane.queue.pop_front();

@@ -10,12 +10,12 @@
 // The pool serves both wirings: in the embedded engine the control thread gives the orders, in an
 // executor the event loop does.  It never blocks them: `order` only queues.
 //
-// What a function throws becomes a Failure; the worker goes on.  What a function does to the process
-// (a crash, exit) is somebody else's to notice; `currentTask` tells a signal handler whose thread it
-// is on.
+// What a function throws becomes a Failure; the worker goes on.  What a function does to the
+// process (a crash, exit) is somebody else's to notice; `currentTask` tells a signal handler whose
+// thread it is on.
 //
-// Threading: order, report and the destructor from one thread, the owner's.  `onReport` is called by
-//   workers, when a report begins to gather: not again until `report` has taken it.
+// Threading: order, report and the destructor from one thread, the owner's.  `onReport` is called
+//   by workers, when a report begins to gather: not again until `report` has taken it.
 // Lifetime: the destructor waits for the tasks that run.
 
 #include "core/api/task_call.h"
@@ -44,8 +44,8 @@ class ResultStore {
 class WorkerPool {
  public:
   struct Config {
-    // The thread of a slot is bound to these: Topology::cores[i].osCpu for the core index i.  Empty:
-    // threads are not bound.
+    // The thread of a slot is bound to these: Topology::cores[i].osCpu for the core index i.
+    // Empty: threads are not bound.
     std::vector<std::uint32_t> osCpus;
     std::string node;                // for failures
     DeviceHost* devices = nullptr;   // null: tasks with devices fail

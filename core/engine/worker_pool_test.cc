@@ -85,7 +85,9 @@ class WorkerPoolTest : public testing::Test {
   void lane(ClassIndex index, const char* function, std::uint32_t slots = 1) {
     Orders orders;
     orders.lanes = {{index, function}};
-    for (std::uint32_t i = 0; i < slots; ++i) orders.open.push_back({SlotId{nextSlot_++}, index, {}, {}});
+    for (std::uint32_t i = 0; i < slots; ++i) {
+      orders.open.push_back({SlotId{nextSlot_++}, index, {}, {}});
+    }
     pool_.order(std::move(orders));
   }
   void run(ClassIndex lane, std::vector<std::uint32_t> indices, std::string_view arguments = {}) {

@@ -145,7 +145,8 @@ std::optional<Children::Ended> Children::waitUntil(std::optional<Duration> patie
       left.tv_sec = seconds.count();
       left.tv_nsec = (*patience - seconds).count();
     }
-    int signal = patience ? sigtimedwait(&watched_, nullptr, &left) : sigwaitinfo(&watched_, nullptr);
+    int signal =
+        patience ? sigtimedwait(&watched_, nullptr, &left) : sigwaitinfo(&watched_, nullptr);
     if (signal < 0 && errno == EINTR) continue;
     interrupted = signal == SIGINT || signal == SIGTERM;
     if (signal < 0 || interrupted) return std::nullopt;

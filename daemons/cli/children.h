@@ -2,8 +2,8 @@
 // Processes that a command starts and answers for: a head, nodes, the program.
 //
 // A daemon says that it serves by writing one line to a descriptor that it inherits (--ready-fd);
-// `start` waits for that line, so nothing here sleeps or polls.  Ending is SIGTERM, then, for who has
-// not gone in time, SIGKILL.
+// `start` waits for that line, so nothing here sleeps or polls.  Ending is SIGTERM, then, for who
+// has not gone in time, SIGKILL.
 //
 // Threading: one thread.  SIGCHLD, SIGINT and SIGTERM are blocked by the Children's constructor and
 //   taken by `wait`.  Lifetime: the destructor ends what still runs.

@@ -72,8 +72,8 @@ Result<std::vector<rpc::NodeRow>> nodesOf(schema::Inspector::Client& inspector,
 
 Listing listingOf(const std::vector<rpc::NodeRow>& rows) {
   Listing listing{"nodes",
-                  {"ID", "NAME", "STATE", "OFFERS", "IN USE", "GPUS", "RUNNING", "FINISHED", "STORE",
-                   "LANES"},
+                  {"ID", "NAME", "STATE", "OFFERS", "IN USE", "GPUS", "RUNNING", "FINISHED",
+                   "STORE", "LANES"},
                   {}};
   for (const rpc::NodeRow& row : rows) {
     const head::NodeView& view = row.view;
@@ -217,7 +217,9 @@ int listJobs(const HeadOptions& options) {
 
 int listTasks(const HeadOptions& options, const std::string& job, std::uint32_t limit) {
   JobId of = parseJob(job);
-  if (!job.empty() && !of) return complain("--job=" + job + " is not a job's id, such as 3", kUsage);
+  if (!job.empty() && !of) {
+    return complain("--job=" + job + " is not a job's id, such as 3", kUsage);
+  }
   return Inspection(options).run([&](schema::Inspector::Client& inspector, kj::WaitScope& scope) {
     auto request = inspector.tasksRequest();
     request.setJob(of.value);

@@ -1,6 +1,6 @@
 #pragma once
-// What the head tells people: nodes, jobs, tasks, and why a task is where it is.  Read-only, but for
-// cancelling.
+// What the head tells people: nodes, jobs, tasks, and why a task is where it is.  Read-only, but
+// for cancelling.
 //
 // Threading: one event loop.  Lifetime: `state` outlives it.
 

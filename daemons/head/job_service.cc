@@ -32,8 +32,10 @@ class JobServer final : public schema::Job::Server, private HeadDriver::JobPeer 
   }
 
   Result<JobId> open(std::string name) {
-    Result<JobId> job = state_.driver.open(
-        *this, {.session = 0, .name = name, .program = program_.hash, .arguments = program_.arguments});
+    Result<JobId> job = state_.driver.open(*this, {.session = 0,
+                                                   .name = name,
+                                                   .program = program_.hash,
+                                                   .arguments = program_.arguments});
     if (job) {
       job_ = job.value();
       spdlog::info("job {} opened: {}", show(job_), name);

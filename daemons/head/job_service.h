@@ -1,8 +1,8 @@
 #pragma once
 // What the head offers to programs: ClientGate, and a Job for each that opens one.
 //
-// Threading: one event loop.  Lifetime: `state` outlives the services.  A Job's end (dropped, or its
-//   connection lost) closes the job.
+// Threading: one event loop.  Lifetime: `state` outlives the services.  A Job's end (dropped, or
+//   its connection lost) closes the job.
 
 #include "daemons/head/head_state.h"
 #include "schema/client.capnp.h"

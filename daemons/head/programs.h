@@ -1,9 +1,10 @@
 #pragma once
 // The programs of open jobs, as bytes: uploaded by clients, read by nodes.
 //
-// A program is kept under its hash for as long as the head runs, so that the second job of a program
-// uploads nothing.  Nodes may ask for it while it is still coming: `read` waits until the client has
-// sent that far.  A client that leaves in mid-upload leaves it to the next that has the same one.
+// A program is kept under its hash for as long as the head runs, so that the second job of a
+// program uploads nothing.  Nodes may ask for it while it is still coming: `read` waits until the
+// client has sent that far.  A client that leaves in mid-upload leaves it to the next that has the
+// same one.
 //
 // Threading: one event loop.  Lifetime: `directory` exists as long as this.
 

@@ -25,8 +25,9 @@ void UsageTally::add(NodeId node, const NodeReport& report) {
   }
 }
 
-std::vector<UsageRow> UsageTally::rows(JobId job, const std::vector<head::NodeView>& nodes,
-                                       const std::map<NodeId, std::vector<rpc::Lane>>& lanes) const {
+std::vector<UsageRow> UsageTally::rows(
+    JobId job, const std::vector<head::NodeView>& nodes,
+    const std::map<NodeId, std::vector<rpc::Lane>>& lanes) const {
   std::vector<UsageRow> rows;
   auto of = counts_.find(job);
   if (of == counts_.end()) return rows;

@@ -19,7 +19,8 @@ namespace alnilam {
 
 class UsageTally {
  public:
-  // A value that the program wrote into a node's store: what that node reports as kept was not moved.
+  // A value that the program wrote into a node's store: what that node reports as kept was not
+  // moved.
   void put(ObjectId object) { puts_.insert(object); }
 
   void add(NodeId node, const NodeReport& report);

@@ -80,5 +80,8 @@ int main(int argc, char** argv) {
   for (auto& [name, value] : ucx::environment()) setenv(name, value, 1);
   spdlog::set_default_logger(spdlog::stderr_logger_st("mover"));
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %l alnilam-mover[%P] %v");
+  if (const char* level = std::getenv("ALNILAM_LOG")) {
+    spdlog::set_level(spdlog::level::from_str(level));
+  }
   return mover::serve(std::move(config));
 }

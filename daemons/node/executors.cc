@@ -55,7 +55,9 @@ class Executors::Executor final : private kj::TaskSet::ErrorHandler {
 
   void stop() {
     if (over_) return;
-    if (process_ == nullptr) return leave(node::ExecutorGone{id_, {}, FailureKind::exited, "stopped"});
+    if (process_ == nullptr) {
+      return leave(node::ExecutorGone{id_, {}, FailureKind::exited, "stopped"});
+    }
     stopping_ = true;
     KJ_IF_MAYBE(executor, executor_) {
       tasks_.add(executor->stopRequest().send().ignoreResult().catch_([](kj::Exception&&) {}));

@@ -1,9 +1,9 @@
 #pragma once
 // Brings objects from other nodes into this node's store.
 //
-// By the mover where both sides have one (UCX, straight into the arena); where not, or if the movers
-// cannot reach each other, in parts over the holder's object service.  Which of the two it was is
-// the lane that status shows.
+// By the mover where both sides have one (UCX, straight into the arena); where not, or if the
+// movers cannot reach each other, in parts over the holder's object service.  Which of the two it
+// was is the lane that status shows.
 //
 // Threading: one event loop.  Lifetime: references outlive it.  Errors: the brain hears PullFailed
 //   once every holder has failed both ways.

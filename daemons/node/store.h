@@ -15,7 +15,8 @@ namespace alnilam {
 
 class Store final : private kj::TaskSet::ErrorHandler {
  public:
-  Store(Arena& arena, MoverLink& mover) : arena_(arena), table_(arena), mover_(mover), tasks_(*this) {}
+  Store(Arena& arena, MoverLink& mover)
+      : arena_(arena), table_(arena), mover_(mover), tasks_(*this) {}
 
   Arena& arena() { return arena_; }
   ObjectStore& table() { return table_; }

@@ -68,8 +68,8 @@ Result<StateDirectory> StateDirectory::make(const std::string& wanted, const std
     fs::create_directories(wanted, error);
     if (!error) fs::permissions(wanted, fs::perms::owner_all, error);
     if (error || access(wanted.c_str(), W_OK | X_OK) != 0) {
-      return Refusal{RefusalCode::unavailable, "cannot keep files in " + wanted + ": " +
-                                                   (error ? error.message() : std::strerror(errno))};
+      std::string why = error ? error.message() : std::strerror(errno);
+      return Refusal{RefusalCode::unavailable, "cannot keep files in " + wanted + ": " + why};
     }
     return StateDirectory(wanted, false);
   }

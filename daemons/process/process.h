@@ -1,6 +1,6 @@
 #pragma once
-// What the mains of all daemons have in common: command lines, the secret, a place for files, signals,
-// and the one line that an error is.
+// What the mains of all daemons have in common: command lines, the secret, a place for files,
+// signals, and the one line that an error is.
 //
 // Threading: the main thread, before and around its event loop.
 // Errors: refusals; `complain` prints one and gives the exit code (exit codes: 1 the

@@ -5,8 +5,8 @@
 # needs no entry here.
 #
 # Headers are those that <alnilam/alnilam.h> reaches.  They go to include/alnilam/ with the folders
-# they have here, and includes of ours in them are rewritten from "core/..." to <alnilam/core/...>: a
-# program's own core/ is its own.
+# they have here, and includes of ours in them are rewritten from "core/..." to <alnilam/core/...>:
+# a program's own core/ is its own.
 
 # Our own static libraries that `target` links, directly or not, itself first.
 function(alnilam_libraries_of target result)

@@ -254,9 +254,8 @@ void ClusterLink::State::run(const rpc::Secret& secret, const ProgramIdentity& p
   executor = kj::getCurrentThreadExecutor().addRef();
   leave = kj::mv(paf.fulfiller);
   session.emplace(job.value(), kInlineLimit, *this);
-  auto serving = made.serve(*session)
-                     .then([this](std::string why) { session->lost(lostRefusal(options.head, why)); })
-                     .eagerlyEvaluate([](kj::Exception&&) {});
+  auto gone = [this](std::string why) { session->lost(lostRefusal(options.head, why)); };
+  auto serving = made.serve(*session).then(gone).eagerlyEvaluate([](kj::Exception&&) {});
   opened.set_value(job);
   paf.promise.wait(io.waitScope);
 }

@@ -3,8 +3,8 @@
 //
 // One thread runs the loop.  It takes what the session has gathered whenever it is woken, and keeps
 // a few calls in flight, so that a program which submits faster than the head takes makes larger
-// batches.  What the head tells goes back into the session.  Large objects are read from and written
-// to nodes' stores (stores.h).
+// batches.  What the head tells goes back into the session.  Large objects are read from and
+// written to nodes' stores (stores.h).
 //
 // A head that is lost ends the job: every wait and every later call says so.
 //

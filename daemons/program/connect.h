@@ -3,8 +3,8 @@
 //
 // The same program is three things.  Started by a person with nothing set, it carries the embedded
 // engine.  With ALNILAM_HEAD set it is a client of that head.  Started again by a node, it is an
-// executor: connect() then serves tasks and does not return.  So connect() belongs on the first line
-// of main, before anything that must not happen once per node.
+// executor: connect() then serves tasks and does not return.  So connect() belongs on the first
+// line of main, before anything that must not happen once per node.
 
 #include "core/api/cluster.h"
 

@@ -1,8 +1,8 @@
 #pragma once
 // One page shared by a node and an executor: whose task ended the process.
 //
-// A signal handler (or an exit handler) of the executor writes the id of the task on whose thread it
-// runs; the node reads it after the process has gone.  That is all: the page is never waited on.
+// A signal handler (or an exit handler) of the executor writes the id of the task on whose thread
+// it runs; the node reads it after the process has gone.  That is all: the page is never waited on.
 //
 // Threading: `blame` is async-signal-safe; the first blame stays.
 // Lifetime: the mapping is the object's; the descriptor may be closed after map().

@@ -5,8 +5,8 @@
 // loop: orders come in and go to the workers, reports gather and go out in batches.  Large results
 // are written by the workers straight into the node's arena, at a place that the node gave.
 //
-// A thread that crashes or calls exit() leaves its task's id on the crash page, on a signal stack of
-// its own, so that an overflowed stack can be told as well; then the signal takes its course.
+// A thread that crashes or calls exit() leaves its task's id on the crash page, on a signal stack
+// of its own, so that an overflowed stack can be told as well; then the signal takes its course.
 //
 // Errors: a node that goes away ends the process at once: nobody wants its results any more.
 

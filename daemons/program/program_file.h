@@ -3,8 +3,8 @@
 //
 // A ProgramFile is being received: bytes come in order, are hashed as they come, and only when the
 // last one has come and the hash is the one that was announced does the file get its name, by a
-// rename, so that a file under a hash is always whole.  Two that receive the same program at once do
-// not disturb each other.  One that is given up removes what it wrote.
+// rename, so that a file under a hash is always whole.  Two that receive the same program at once
+// do not disturb each other.  One that is given up removes what it wrote.
 //
 // Errors: refusals; nothing throws.
 
@@ -40,8 +40,8 @@ class ProgramFile {
   Bytes received() const;
   bool whole() const;  // and under its name
 
-  // Takes the next bytes.  Refuses (invalid) more than was announced and, with the last byte, a hash
-  // that differs; the file is gone then.
+  // Takes the next bytes.  Refuses (invalid) more than was announced and, with the last byte, a
+  // hash that differs; the file is gone then.
   Result<bool> append(std::span<const std::byte> bytes);
 
   // Where the whole file lies: directory/HASH.

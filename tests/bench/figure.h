@@ -1,8 +1,9 @@
 #pragma once
 // One figure of a benchmark: a JSON object on a line, beside the limit it is measured against.
 //
-// A figure measured while others used the processor is marked as disturbed: `disturbed` is the share
-// of the machine's time that went to processes that are not the benchmark's, as /proc/stat has it.
+// A figure measured while others used the processor is marked as disturbed: `disturbed` is the
+// share of the machine's time that went to processes that are not the benchmark's, as /proc/stat
+// has it.
 
 #include <sys/resource.h>
 #include <unistd.h>

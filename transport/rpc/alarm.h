@@ -4,8 +4,8 @@
 // A deadline that moves later costs nothing: the old timer rings early, the driver's Tick does
 // nothing, and the alarm is set again.  One that moves earlier interrupts the wait.
 //
-// Threading: one event loop.  Lifetime: the timer outlives the alarm; `ring` is called from the loop,
-//   never from inside `set`.
+// Threading: one event loop.  Lifetime: the timer outlives the alarm; `ring` is called from the
+//   loop, never from inside `set`.
 
 #include "core/base/units.h"
 
