@@ -9,6 +9,8 @@
 #include <CLI/CLI.hpp>
 
 #include <functional>
+#include <optional>
+#include <string>
 
 namespace alnilam::cli {
 namespace {
@@ -93,6 +95,17 @@ void addTask(CLI::App& app, Command& command) {
   explain->add_option("task", command.task, "Its id, such as 3.17")->required();
 }
 
+// The first word, if it is no command: CLI11 would only say that one is required.
+std::optional<std::string> unknownCommand(CLI::App& app, int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') return std::nullopt;
+  std::string names;
+  for (CLI::App* sub : app.get_subcommands({})) {
+    if (sub->get_name() == argv[1]) return std::nullopt;
+    names += (names.empty() ? "" : ", ") + sub->get_name();
+  }
+  return "\"" + std::string(argv[1]) + "\" is no command; there are " + names;
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Task graphs of C++ programs on clusters with CPUs and GPUs.", "alnilam");
   Command command;
@@ -112,6 +125,7 @@ int run(int argc, char** argv) {
       return 0;
     };
   });
+  if (auto unknown = unknownCommand(app, argc, argv)) return complain(*unknown, kUsage);
   if (auto code = parseCommandLine(app, argc, argv)) return *code;
   command.head.format = command.detect.format = formatNamed(command.format);
   return command.run();
