@@ -31,6 +31,6 @@ gpu::Array<std::uint32_t> compareOnGpu(gpu::Context& device, gpu::View<const std
   return agree;
 }
 
-int probeGpu(gpu::Context& device) { return device.emulated() ? 2 : 1; }
+bool isEmulated(gpu::Context& device) { return device.emulated(); }
 
 }  // namespace near_duplicates

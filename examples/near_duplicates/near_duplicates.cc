@@ -35,7 +35,7 @@ ALNILAM_TASK(compareOnGpu);
 ALNILAM_TASK(compareOnCpu);
 ALNILAM_TASK(verifyTile);
 ALNILAM_TASK(mergeLinks);
-ALNILAM_TASK(probeGpu);
+ALNILAM_TASK(isEmulated);
 
 namespace {
 
@@ -103,12 +103,14 @@ std::vector<File> filesUnder(const fs::path& directory) {
   return files;
 }
 
-bool hasGpu(alnilam::Cluster& cluster) {
+// What compares signatures: a GPU where the cluster has one.
+enum class Comparer { cpu, gpu, emulatedGpu };
+
+Comparer comparerOf(alnilam::Cluster& cluster) {
   try {
-    cluster.get(cluster.submit(kOnGpu, probeGpu));
-    return true;
+    return cluster.get(cluster.submit(kOnGpu, isEmulated)) ? Comparer::emulatedGpu : Comparer::gpu;
   } catch (const alnilam::InfeasibleError&) {
-    return false;
+    return Comparer::cpu;
   }
 }
 
@@ -116,9 +118,13 @@ class Search {
  public:
   Search(alnilam::Cluster& cluster, const Settings& settings, const std::vector<File>& files,
          ProgressBar& bar)
-      : cluster_(cluster), settings_(settings), files_(files), bar_(bar), onGpu_(hasGpu(cluster)) {}
+      : cluster_(cluster),
+        settings_(settings),
+        files_(files),
+        bar_(bar),
+        comparer_(comparerOf(cluster)) {}
 
-  bool onGpu() const { return onGpu_; }
+  Comparer comparer() const { return comparer_; }
 
   NamedGroups run() {
     readAndSign();
@@ -200,7 +206,9 @@ class Search {
 
   Ref<std::vector<std::uint32_t>> compare(const Block& left, const Block& right,
                                           std::uint32_t needed) {
-    if (!onGpu_) return cluster_.submit(compareOnCpu, left.signatures, right.signatures, needed);
+    if (comparer_ == Comparer::cpu) {
+      return cluster_.submit(compareOnCpu, left.signatures, right.signatures, needed);
+    }
     auto agree = cluster_.submit(kOnGpu, compareOnGpu, left.signatures, right.signatures, needed);
     return Ref<std::vector<std::uint32_t>>(agree.handle());  // one array, on a device or not
   }
@@ -245,7 +253,7 @@ class Search {
   const Settings& settings_;
   const std::vector<File>& files_;
   ProgressBar& bar_;
-  bool onGpu_;
+  Comparer comparer_;
   std::vector<Part> parts_;
   std::vector<Block> blocks_;
 };
@@ -262,7 +270,8 @@ void search(alnilam::Cluster& cluster, Settings settings) {
     return;
   }
   writeGroups(std::cout, groups, files.size());
-  std::cout << "signatures were compared on " << (search.onGpu() ? "GPUs" : "CPUs: there is no GPU")
+  constexpr const char* kComparers[] = {"CPUs: there is no GPU", "GPUs", "emulated GPUs"};
+  std::cout << "signatures were compared on " << kComparers[static_cast<int>(search.comparer())]
             << "\n\n";
   std::vector<UsageLine> usage;
   for (alnilam::UsageRow& row : cluster.usage()) {

@@ -82,7 +82,7 @@ std::vector<Link> verifyTile(const Tile& tile, alnilam::View<const std::uint32_t
 
 std::vector<Link> mergeLinks(const std::vector<std::vector<Link>>& parts);
 
-// Ends well on a GPU; a cluster without one refuses it.
-int probeGpu(alnilam::gpu::Context& gpu);
+// Whether the GPU that it runs on is an emulated one; a cluster without any refuses it.
+bool isEmulated(alnilam::gpu::Context& gpu);
 
 }  // namespace near_duplicates
