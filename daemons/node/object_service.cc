@@ -146,6 +146,11 @@ class ObjectServices::Server : public Interface::Server {
   ObjectServices& services_;
 };
 
+class ObjectServices::RemoteServer final : public Server<schema::ObjectService> {
+ public:
+  using Server::Server;
+};
+
 class ObjectServices::LocalServer final : public Server<schema::LocalObjectService> {
  public:
   using Server::Server;
@@ -201,7 +206,7 @@ Result<bool> ObjectServices::seal(ObjectId object) {
 }
 
 schema::ObjectService::Client ObjectServices::remote() {
-  return kj::heap<Server<schema::ObjectService>>(*this);
+  return kj::heap<RemoteServer>(*this);
 }
 
 schema::LocalObjectService::Client ObjectServices::local() {

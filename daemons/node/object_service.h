@@ -25,6 +25,7 @@ class ObjectServices {
  private:
   template <typename Interface>
   class Server;
+  class RemoteServer;
   class LocalServer;
   class Pin;
   class Reservation;
