@@ -221,7 +221,7 @@ bool World::hasAll(const Client& client) const {
 // Waits until every client has what it wanted, drops all refs, and looks at what is left; then
 // closes the jobs and looks again.
 void World::sweep() {
-  constexpr Duration kQuiet = 30s;  // longer than any stall, and than slots stay open idle
+  static constexpr Duration kQuiet = 30s;  // longer than any stall, and than slots stay open idle
   time_.after(500ms, [this] {
     bool done = std::all_of(clients_.begin(), clients_.end(),
                             [&](auto& client) { return hasAll(*client); });
