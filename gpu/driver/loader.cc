@@ -85,6 +85,12 @@ std::string Loaded::title() const {
          std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
 }
 
+std::string Loaded::lastMessage() const {
+  char text[1024] = "";
+  if (readLastMessage) readLastMessage(text, sizeof text);
+  return text;
+}
+
 Result<Loaded> loadDriver(const std::string& library) {
   void* opened = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (!opened) {
@@ -122,6 +128,8 @@ Result<Loaded> loadEmulator(const std::string& library, const std::string& confi
   Loaded loaded;
   loaded.library = library;
   loaded.emulated = true;
+  loaded.readLastMessage = reinterpret_cast<decltype(loaded.readLastMessage)>(
+      dlsym(opened, "alnilamEmulatedLastMessage"));
   return fill(ask, std::move(loaded));
 }
 

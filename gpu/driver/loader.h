@@ -30,6 +30,11 @@ struct Loaded {
 
   // "CUDA driver 13.0", or "emulated CUDA driver 13.0".
   std::string title() const;
+  // What the emulator said last about a fault or a refused module: kernel, block, thread, PTX line,
+  // instruction.  Empty for a real driver, which says no more than its error code.
+  std::string lastMessage() const;
+
+  void (*readLastMessage)(char* text, std::size_t size) = nullptr;  // the emulator's; else null
 };
 
 // The machine's driver, initialised.  `library` is a parameter for tests.

@@ -9,8 +9,6 @@
 
 #include <gtest/gtest.h>
 
-#include <dlfcn.h>
-
 #include <fstream>
 #include <memory>
 #include <optional>
@@ -49,14 +47,7 @@ class Emulated {
   }
 
   // What the emulator said last.
-  static std::string said() {
-    void* library = dlopen(ALNILAM_EMULATOR, RTLD_NOW);
-    auto last = reinterpret_cast<void (*)(char*, std::size_t)>(
-        dlsym(library, "alnilamEmulatedLastMessage"));
-    char text[1024] = "";
-    last(text, sizeof text);
-    return text;
-  }
+  std::string said() const { return loaded_->lastMessage(); }
 
   template <typename T>
   CUdeviceptr upload(const std::vector<T>& values) const {

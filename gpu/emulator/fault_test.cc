@@ -19,9 +19,9 @@ TEST(EmulatedFault, AStoreOutsideAnyAllocationIsStickyAndNamed) {
   EXPECT_EQ(run(driver, gpu.find(module, "outOfBounds"), {1, 1, 1}, out, 9ll), CUDA_SUCCESS);
   EXPECT_EQ(run(driver, gpu.find(module, "outOfBounds"), {2, 1, 3}, out, 10ll),
             CUDA_ERROR_ILLEGAL_ADDRESS);
-  EXPECT_THAT(Emulated::said(), HasSubstr("kernel outOfBounds"));
-  EXPECT_THAT(Emulated::said(), HasSubstr("thread (0,0,0)"));
-  EXPECT_THAT(Emulated::said(), HasSubstr("st.global.u32"));
+  EXPECT_THAT(gpu.said(), HasSubstr("kernel outOfBounds"));
+  EXPECT_THAT(gpu.said(), HasSubstr("thread (0,0,0)"));
+  EXPECT_THAT(gpu.said(), HasSubstr("st.global.u32"));
   CUdeviceptr more = 0;
   EXPECT_EQ(driver.memAlloc(&more, 16), CUDA_ERROR_ILLEGAL_ADDRESS) << "every later call";
 }
@@ -51,7 +51,7 @@ TEST(EmulatedFault, ATrapNamesItsThread) {
   CUdeviceptr out = gpu.upload(flags);
   EXPECT_EQ(run(gpu.driver(), gpu.find(module, "traps"), {1, 1, 64}, out),
             CUDA_ERROR_LAUNCH_FAILED);
-  EXPECT_THAT(Emulated::said(), HasSubstr("thread (37,0,0): trap"));
+  EXPECT_THAT(gpu.said(), HasSubstr("thread (37,0,0): trap"));
 }
 
 TEST(EmulatedFault, AFailedContextIsWholeAgainAfterItsLastRelease) {
@@ -224,7 +224,7 @@ TEST(EmulatedFault, ABarrierThatSomeNeverReachIsAnError) {
 }
 )");
   EXPECT_EQ(run(gpu.driver(), gpu.find(module, "stuck"), {1, 1, 32}), CUDA_ERROR_LAUNCH_FAILED);
-  EXPECT_THAT(Emulated::said(), HasSubstr("barrier"));
+  EXPECT_THAT(gpu.said(), HasSubstr("barrier"));
 }
 
 }  // namespace

@@ -46,7 +46,7 @@ void compareWithHost(const char* kernel) {
   ASSERT_EQ(run(gpu.driver(), gpu.find(module, kernel), {24, 1, 128}, da, db, dc, out,
                 static_cast<int>(kCount)),
             CUDA_SUCCESS)
-      << Emulated::said();
+      << gpu.said();
   auto got = gpu.download<T>(out, kCount * kRandomResults);
   for (std::size_t i = 0; i < kCount; ++i) {
     T want[kRandomResults];
