@@ -69,7 +69,7 @@ extern "C" __global__ void convert(const float* f, const double* d, const int* s
   p[0] = __double_as_longlong(static_cast<double>(f[i]));
   p[1] = __double2ll_rz(d[i]);
   p[2] = __double2ull_rn(d[i]);
-  p[3] = __double_as_longlong(__ll2double_rn(static_cast<long long>(s[i]) * 0x123456789ll));
+  p[3] = __double_as_longlong(__ll2double_rn(static_cast<long long>(s[i]) * 0x12345678ll));
   p[4] = __float2ll_rz(f[i]);
   p[5] = __double_as_longlong(__dadd_ru(d[i], 1.0 / 3));
   p[6] = __double_as_longlong(__dmul_rd(d[i], 1.0 / 3));
