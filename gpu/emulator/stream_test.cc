@@ -82,6 +82,27 @@ TEST(EmulatedStream, AStreamWaitsForAnEventOfAnother) {
   EXPECT_EQ(host[255], 7u);
 }
 
+TEST(EmulatedStream, WhatAnEventOrdersIsNeverSeenHalfDone) {
+  Emulated gpu;
+  const Driver& driver = gpu.driver();
+  auto writer = createStream(driver), reader = createStream(driver);
+  auto written = createEvent(driver), read = createEvent(driver);
+  constexpr std::size_t kWords = 1u << 20;
+  CUdeviceptr at = gpu.upload(std::vector<unsigned>(kWords));
+  auto pinned = allocateHost(driver, 4);
+  auto* last = static_cast<unsigned*>(pinned.value().get());
+  for (unsigned round = 1; round <= 50; ++round) {
+    ASSERT_EQ(driver.memsetD32Async(at, round, kWords, writer.value().get()), CUDA_SUCCESS);
+    ASSERT_EQ(driver.eventRecord(written.value().get(), writer.value().get()), CUDA_SUCCESS);
+    ASSERT_EQ(driver.streamWaitEvent(reader.value().get(), written.value().get(), 0), CUDA_SUCCESS);
+    ASSERT_EQ(driver.memcpyDtoHAsync(last, at + (kWords - 1) * 4, 4, reader.value().get()),
+              CUDA_SUCCESS);
+    ASSERT_EQ(driver.eventRecord(read.value().get(), reader.value().get()), CUDA_SUCCESS);
+    ASSERT_EQ(driver.eventSynchronize(read.value().get()), CUDA_SUCCESS);
+    ASSERT_EQ(*last, round);
+  }
+}
+
 TEST(EmulatedStream, TheDefaultStreamWaitsForBlockingStreamsOnly) {
   Emulated gpu;
   const Driver& driver = gpu.driver();
