@@ -66,7 +66,10 @@ Children::Spec nodeSpec(const UpOptions& options, const std::string& directory,
   add("name", name);
   add("secret-file", directory + "/secret");
   add("state-dir", directory + "/" + name);
-  add("emulate-gpus", options.emulateGpus);
+  // A seed each, so that no two nodes' emulated devices have one UUID.
+  const std::string& gpus = options.emulateGpus;
+  bool seeded = gpus.empty() || gpus.find("seed=") != std::string::npos;
+  add("emulate-gpus", seeded ? gpus : gpus + ";seed=" + std::to_string(number + 1));
   add("topology", options.topology);
   add("store", options.store);
   if (options.nodes > 1) {
