@@ -100,26 +100,24 @@ Result<kj::Own<ChildProcess>> ChildProcess::start(kj::AsyncIoContext& io, const 
 
 ChildProcess::ChildProcess(kj::AsyncIoContext& io, pid_t pid, kj::Own<kj::AsyncIoStream> socket,
                            kj::Own<kj::AsyncInputStream> errors)
-    : io_(io),
-      group_(pid),
+    : group_(pid),
       pid_(pid),
       socket_(kj::mv(socket)),
       errors_(kj::mv(errors)),
       buffer_(kj::heapArray<kj::byte>(kMaxTail)),
-      stderrEnd_(forwardErrors().fork()) {}
+      stderrEnd_(forwardErrors().fork()),
+      exit_(io.unixEventPort.onChildExit(pid_)
+                .then([this](int status) {
+                  kill();  // what it started and left behind
+                  group_ = 0;
+                  return describe(status);
+                })
+                .fork()) {}
 
 ChildProcess::~ChildProcess() noexcept(false) { kill(); }
 
 void ChildProcess::kill() {
   if (group_ > 0) ::kill(-group_, SIGKILL);
-}
-
-kj::Promise<std::string> ChildProcess::onExit() {
-  return io_.unixEventPort.onChildExit(pid_).then([this](int status) {
-    kill();  // what it started and left behind
-    group_ = 0;
-    return describe(status);
-  });
 }
 
 kj::Promise<void> ChildProcess::forwardErrors() {

@@ -44,8 +44,8 @@ class ChildProcess {
   // Our end, for who owns its connection; once, and then no socket().
   kj::Own<kj::AsyncIoStream> takeSocket() { return kj::mv(socket_); }
 
-  // "exit status 3", "SIGSEGV": resolves when it has gone.  Call once.
-  kj::Promise<std::string> onExit();
+  // "exit status 3", "SIGSEGV": resolves when it has gone, be that before or after this call.
+  kj::Promise<std::string> onExit() { return exit_.addBranch(); }
 
   // The last kMaxTail bytes of what it wrote to stderr.
   const std::string& stderrTail() const { return tail_; }
@@ -58,7 +58,6 @@ class ChildProcess {
  private:
   kj::Promise<void> forwardErrors();
 
-  kj::AsyncIoContext& io_;
   pid_t group_;
   kj::Maybe<pid_t> pid_;
   kj::Own<kj::AsyncIoStream> socket_;
@@ -66,6 +65,8 @@ class ChildProcess {
   std::string tail_;
   kj::Array<kj::byte> buffer_;
   kj::ForkedPromise<void> stderrEnd_;
+  // From the start: the event port forgets the end of a child that nobody has asked for.
+  kj::ForkedPromise<std::string> exit_;
 };
 
 }  // namespace alnilam
