@@ -208,7 +208,10 @@ class Executors::Executor final : private kj::TaskSet::ErrorHandler {
       }
       return;
     }
-    node::ExecutorGone gone{id_, page_->culprit(), page_->how(), how};
+    // Nobody is blamed for _exit(): then it is the process's end that tells.
+    bool byItself = !page_->culprit() && how.starts_with("exit");
+    FailureKind kind = byItself ? FailureKind::exited : page_->how();
+    node::ExecutorGone gone{id_, page_->culprit(), kind, how};
     if (!stopping_) spdlog::warn("executor {} of job {} ended: {}", id_.value, show(job_.job), how);
     leave(std::move(gone));
   }
