@@ -25,6 +25,15 @@ void HeadDriver::close(JobId job) {
 
 Result<NodeId> HeadDriver::join(NodePeer& peer, head::NodeJoined joined,
                                 rpc::NodeAddress address) {
+  for (auto& [id, member] : members_) {
+    const rpc::NodeAddress& known = member.known.address;
+    bool same = known.hostIdentity == address.hostIdentity && known.localPath == address.localPath;
+    if (known.name == address.name && !same) {
+      return Refusal{RefusalCode::invalid,
+                     "a node named " + address.name + " is a member already, at " + known.objects +
+                         "; give this one another --name"};
+    }
+  }
   Incarnation incarnation = joined.incarnation;
   step(std::move(joined));
   // Not decide(): orders for the node can be routed only after it is known here.

@@ -43,7 +43,8 @@ class HeadDriver final : private kj::TaskSet::ErrorHandler {
   Result<JobId> open(JobPeer& peer, head::JobOpened opened);
   void close(JobId job);
 
-  // `address.node` is set by the answer.
+  // `address.node` is set by the answer.  A second node of a member's name is refused (invalid);
+  // one at the same place of the same host is the member itself, in a later life.
   Result<NodeId> join(NodePeer& peer, head::NodeJoined joined, rpc::NodeAddress address);
   // A member is reached in another way from now on.
   void moved(const rpc::NodeAddress& address);
