@@ -175,6 +175,7 @@ kj::Promise<void> NodeLife::State::bind() {
 kj::Promise<void> NodeLife::State::listenAt(std::string address, bool local) {
   rpc::Listener::Config config;
   config.log = [](const std::string& line) { spdlog::warn("{}", line); };
+  config.limits.fds = local;
   auto& listener = local ? localListener_ : remoteListener_;
   listener = kj::heap<rpc::Listener>(io_.provider->getTimer(), secret_, std::move(config),
                                  static_cast<rpc::Listener::Door&>(*this));

@@ -18,8 +18,10 @@ class Dialer {
 
   // "host:port" or "unix:PATH".  Refuses as rpc::connect does.
   kj::Promise<Result<kj::Own<rpc::Connection>>> call(std::string address) {
+    rpc::StreamLimits limits;
+    limits.fds = address.starts_with("unix:");  // a neighbour's arena comes as a descriptor
     return rpc::connect(io_.provider->getNetwork(), io_.provider->getTimer(), std::move(address),
-                        secret_, {.role = role_, .limits = {}});
+                        secret_, {.role = role_, .limits = limits});
   }
 
  private:
