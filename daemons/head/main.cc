@@ -13,6 +13,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 
 namespace alnilam {
 namespace {
@@ -97,7 +98,12 @@ int run(int argc, char** argv) {
   app.add_option("--state-dir", options.stateDirectory, "Where programs are kept");
   app.add_option("--lost-after", options.lostAfterSeconds,
                  "Seconds of silence after which a node is lost")
-      ->capture_default_str()->check(CLI::Range(0.5, 3600.0));
+      ->capture_default_str()->check([](const std::string& text) {
+        // Not CLI::Range, for which NaN lies in every range.
+        double seconds = std::strtod(text.c_str(), nullptr);
+        bool good = seconds >= 0.5 && seconds <= 3600;
+        return good ? std::string() : "Value " + text + " not in range 0.5 to 3600";
+      });
   app.add_option("--ready-fd", options.readyFd, "Descriptor to write the address to");
   if (auto code = parseCommandLine(app, argc, argv)) return *code;
 
