@@ -32,7 +32,7 @@ def usage_errors():
     for command, words in [
             ([ALNILAM, "nonsense"], ["nonsense"]),
             ([ALNILAM], []),
-            ([ALNILAM, "status", "--nonsense"], ["--nonsense"]),
+            ([ALNILAM, "status", "--nonsense", *head], ["--nonsense"]),
             ([ALNILAM, "status"], ["--head"]),
             ([ALNILAM, "status", *head, "-o", "yaml"], ["yaml"]),
             ([ALNILAM, "node"], []),
@@ -213,7 +213,7 @@ def up_ends_at_a_signal():
 def daemons_end_at_sigterm():
     """Both within seconds, with 0, also in mid-run."""
     with Cluster(nodes=1) as cluster:
-        program = cluster.start("run", "2000")
+        program = cluster.start("run", "500")
         program.expect("running")
         for process in (cluster.nodes["node1"], cluster.head):
             process.terminate()
