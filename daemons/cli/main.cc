@@ -95,12 +95,13 @@ void addTask(CLI::App& app, Command& command) {
   explain->add_option("task", command.task, "Its id, such as 3.17")->required();
 }
 
-// The first word, if it is no command: CLI11 would only say that one is required.
+// A word that stands where a command must and is none: CLI11 would only say that one is required.
 std::optional<std::string> unknownCommand(CLI::App& app, int argc, char** argv) {
+  if (app.get_require_subcommand_min() == 0) return std::nullopt;
   if (argc < 2 || argv[1][0] == '-') return std::nullopt;
   std::string names;
   for (CLI::App* sub : app.get_subcommands({})) {
-    if (sub->get_name() == argv[1]) return std::nullopt;
+    if (sub->get_name() == argv[1]) return unknownCommand(*sub, argc - 1, argv + 1);
     names += (names.empty() ? "" : ", ") + sub->get_name();
   }
   return "\"" + std::string(argv[1]) + "\" is no command; there are " + names;
