@@ -5,8 +5,8 @@
 // task structs through batched Cap'n Proto calls between two processes; six hops over a socket.
 
 #include "tests/bench/limits.h"
+#include "tests/bench/noop_tasks.h"
 
-#include <alnilam/alnilam.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -16,23 +16,11 @@ namespace {
 
 using namespace alnilam;
 
-int noop(int value) { return value; }
-ALNILAM_TASK(noop);
-
-double tasksPerSecond(const Cluster& cluster, int tasks) {
-  std::vector<Ref<int>> refs;
-  refs.reserve(static_cast<std::size_t>(tasks));
-  double start = bench::now();
-  for (int i = 0; i < tasks; ++i) refs.push_back(cluster.submit(noop, i));
-  cluster.get(refs);
-  return tasks / (bench::now() - start);
-}
-
 double medianRoundTrip(const Cluster& cluster, int times) {
   std::vector<double> took;
   for (int i = 0; i < times; ++i) {
     double start = bench::now();
-    cluster.get(cluster.submit(noop, i));
+    cluster.get(cluster.submit(bench::noop, i));
     took.push_back(bench::now() - start);
   }
   std::sort(took.begin(), took.end());
@@ -57,9 +45,9 @@ int main(int argc, char** argv) {
   Cluster cluster = connect(argc, argv);
 
   constexpr int kTasks = 1'000'000;
-  tasksPerSecond(cluster, 100'000);  // the executor is up, the class's length is known
+  bench::tasksPerSecond(cluster, 100'000);  // the executor is up, the class's length is known
   double rate = 0;
-  for (int round = 0; round < 3; ++round) rate = std::max(rate, tasksPerSecond(cluster, kTasks));
+  for (int round = 0; round < 3; ++round) rate = std::max(rate, bench::tasksPerSecond(cluster, kTasks));
   bench::print("tasks_cluster", rate, "tasks/s", bench::taskStructsPerSecond(kTasks),
                "the same task structs through batched Cap'n Proto calls between two processes");
 
