@@ -47,7 +47,9 @@ int main(int argc, char** argv) {
   constexpr int kTasks = 1'000'000;
   bench::tasksPerSecond(cluster, 100'000);  // the executor is up, the class's length is known
   double rate = 0;
-  for (int round = 0; round < 3; ++round) rate = std::max(rate, bench::tasksPerSecond(cluster, kTasks));
+  for (int round = 0; round < 3; ++round) {
+    rate = std::max(rate, bench::tasksPerSecond(cluster, kTasks));
+  }
   bench::print("tasks_cluster", rate, "tasks/s", bench::taskStructsPerSecond(kTasks),
                "the same task structs through batched Cap'n Proto calls between two processes");
 

@@ -1,5 +1,5 @@
 #pragma once
-// The load of the task benches: functions that do nothing, submitted by one thread and got together.
+// The load of the task benches: functions that do nothing, submitted by one thread, got together.
 
 #include "tests/bench/figure.h"
 
