@@ -4,6 +4,7 @@
 #include "transport/rpc/batch_size.h"
 #include "transport/rpc/batcher.h"
 #include "transport/rpc/client_codec.h"
+#include "transport/rpc/piggyback.h"
 
 #include <kj/debug.h>
 #include <spdlog/spdlog.h>
@@ -20,6 +21,7 @@ class JobServer final : public schema::Job::Server, private HeadDriver::JobPeer 
       : state_(state),
         program_(std::move(program)),
         submitter_(kj::mv(submitter)),
+        acknowledgements_(state.timer),
         outbox_([this](rpc::Told& told) { return send(told); },
                 [](kj::Exception&&) {},  // the connection is over, and the job with it
                 kTellsInFlight) {}
@@ -51,7 +53,7 @@ class JobServer final : public schema::Job::Server, private HeadDriver::JobPeer 
     } else {
       take(std::move(batch).value());
     }
-    return kj::READY_NOW;
+    return acknowledgements_.answerLater();
   }
 
   kj::Promise<void> upload(UploadContext context) override {
@@ -107,7 +109,9 @@ class JobServer final : public schema::Job::Server, private HeadDriver::JobPeer 
   kj::Promise<void> send(const rpc::Told& told) {
     auto request = submitter_.toldRequest(rpc::sizeHint(told));
     rpc::write(told, request.initTold());
-    return request.send().ignoreResult();
+    acknowledgements_.goesOut();
+    return request.send().then(
+        [this](auto response) { acknowledgements_.keep(kj::mv(response)); });
   }
 
   HeadState& state_;
@@ -115,6 +119,7 @@ class JobServer final : public schema::Job::Server, private HeadDriver::JobPeer 
   schema::Submitter::Client submitter_;
   JobId job_;
   ToldAddresses addresses_;
+  rpc::Piggyback acknowledgements_;
   rpc::Outbox<rpc::Told> outbox_;  // last: its calls use the members above
 };
 

@@ -3,6 +3,7 @@
 #include "transport/rpc/batch_size.h"
 #include "transport/rpc/batcher.h"
 #include "transport/rpc/node_codec.h"
+#include "transport/rpc/piggyback.h"
 
 #include <kj/debug.h>
 #include <spdlog/spdlog.h>
@@ -21,6 +22,7 @@ class MembershipServer final : public schema::Membership::Server, private HeadDr
       : state_(state),
         identity_(std::move(identity)),
         peer_(kj::mv(node)),
+        acknowledgements_(state.timer),
         outbox_([this](rpc::NodeMail& mail) { return send(mail); },
                 [](kj::Exception&&) {},  // the connection is over, and the membership with it
                 kOrdersInFlight) {}
@@ -65,7 +67,7 @@ class MembershipServer final : public schema::Membership::Server, private HeadDr
     state_.tasksFinished += news.report.done.size();
     state_.usage.add(node_, news.report);
     state_.driver.feed(head::NodeHeard{node_, identity_.incarnation, std::move(news.report)});
-    return kj::READY_NOW;
+    return acknowledgements_.answerLater();
   }
 
   kj::Promise<void> moved(MovedContext context) override {
@@ -125,7 +127,9 @@ class MembershipServer final : public schema::Membership::Server, private HeadDr
   kj::Promise<void> send(const rpc::NodeMail& mail) {
     auto request = peer_.ordersRequest(rpc::sizeHint(mail));
     rpc::write(mail, request.initOrders());
-    return request.send().ignoreResult();
+    acknowledgements_.goesOut();
+    return request.send().then(
+        [this](auto response) { acknowledgements_.keep(kj::mv(response)); });
   }
 
   HeadState& state_;
@@ -133,6 +137,7 @@ class MembershipServer final : public schema::Membership::Server, private HeadDr
   schema::Node::Client peer_;
   NodeId node_;  // none once fenced
   ToldAddresses addresses_;
+  rpc::Piggyback acknowledgements_;
   kj::Promise<void> farewell_ = kj::READY_NOW;
   rpc::Outbox<rpc::NodeMail> outbox_;  // last: its calls use the members above
 };

@@ -7,6 +7,7 @@
 #include "transport/rpc/batcher.h"
 #include "transport/rpc/connection.h"
 #include "transport/rpc/executor_codec.h"
+#include "transport/rpc/piggyback.h"
 
 #include <kj/debug.h>
 #include <spdlog/spdlog.h>
@@ -29,6 +30,7 @@ class Executors::Executor final : private kj::TaskSet::ErrorHandler {
       : owner_(owner),
         id_(id),
         job_(std::move(job)),
+        acknowledgements_(owner.io_.provider->getTimer()),
         outbox_([this](Orders& orders) { return send(orders); },
                 [](kj::Exception&&) {},  // its end is what counts, and that is heard of
                 kOrdersInFlight),
@@ -83,7 +85,7 @@ class Executors::Executor final : private kj::TaskSet::ErrorHandler {
       Result<ExecutorReport> report = rpc::read(context.getParams().getReport());
       if (!report) return KJ_EXCEPTION(FAILED, "the report broke a bound", report.error().why);
       executor_.take(std::move(report).value());
-      return kj::READY_NOW;
+      return executor_.acknowledgements_.answerLater();
     }
     kj::Promise<void> allocate(AllocateContext context) override {
       auto params = context.getParams();
@@ -188,7 +190,9 @@ class Executors::Executor final : private kj::TaskSet::ErrorHandler {
     KJ_IF_MAYBE(executor, executor_) {
       auto request = executor->ordersRequest(rpc::sizeHint(orders));
       rpc::write(orders, [this](ObjectId object) { return placeOf(object); }, request.initOrders());
-      return request.send().ignoreResult();
+      acknowledgements_.goesOut();
+      return request.send().then(
+          [this](auto response) { acknowledgements_.keep(kj::mv(response)); });
     }
     return kj::READY_NOW;  // it is gone, and the brain will hear of it
   }
@@ -253,6 +257,7 @@ class Executors::Executor final : private kj::TaskSet::ErrorHandler {
   kj::Maybe<kj::Own<ChildProcess>> process_;
   kj::Maybe<kj::Own<rpc::Connection>> connection_;
   kj::Maybe<schema::Executor::Client> executor_;
+  rpc::Piggyback acknowledgements_;
   rpc::Outbox<Orders> outbox_;
   kj::TaskSet tasks_;  // last
 };

@@ -14,6 +14,7 @@
 #include "transport/rpc/batcher.h"
 #include "transport/rpc/listener.h"
 #include "transport/rpc/node_codec.h"
+#include "transport/rpc/piggyback.h"
 
 #include <kj/debug.h>
 #include <spdlog/spdlog.h>
@@ -64,6 +65,7 @@ class NodeLife::State final : private NodeDriver::Hands,
         secret_(secret),
         incarnation_(incarnation),
         dialer_(io, secret, rpc::Role::node),
+        acknowledgements_(io.provider->getTimer()),
         over_(kj::newPromiseAndFulfiller<std::string>()),
         moverUp_(kj::newPromiseAndFulfiller<void>()),
         tasks_(*this) {}
@@ -82,7 +84,7 @@ class NodeLife::State final : private NodeDriver::Hands,
       Result<rpc::NodeMail> mail = rpc::read(context.getParams().getOrders());
       if (!mail) return KJ_EXCEPTION(FAILED, "orders that cannot be read", mail.error().why);
       life_.obey(std::move(mail).value());
-      return kj::READY_NOW;
+      return life_.acknowledgements_.answerLater();
     }
     kj::Promise<void> fence(FenceContext context) override {
       life_.end("the head has given this node up: " +
@@ -118,6 +120,7 @@ class NodeLife::State final : private NodeDriver::Hands,
   const Incarnation incarnation_;
 
   Dialer dialer_;
+  rpc::Piggyback acknowledgements_;  // to and from the head
   kj::PromiseFulfillerPair<std::string> over_;
   kj::PromiseFulfillerPair<void> moverUp_;
   rpc::NodeAddress address_;
@@ -276,7 +279,8 @@ void NodeLife::State::tellLanes() {
 kj::Promise<void> NodeLife::State::send(const rpc::NodeNews& news) {
   auto request = KJ_ASSERT_NONNULL(membership_).reportRequest(rpc::sizeHint(news));
   rpc::write(news, request.initReport());
-  return request.send().ignoreResult();
+  acknowledgements_.goesOut();
+  return request.send().then([this](auto response) { acknowledgements_.keep(kj::mv(response)); });
 }
 
 void NodeLife::State::perform(node::Output output) {

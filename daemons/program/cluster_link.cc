@@ -9,6 +9,7 @@
 #include "transport/rpc/batcher.h"
 #include "transport/rpc/client_codec.h"
 #include "daemons/program/dialer.h"
+#include "transport/rpc/piggyback.h"
 #include "transport/rpc/wakeup.h"
 
 #include <kj/debug.h>
@@ -39,7 +40,8 @@ class Loop {
       : io_(io),
         options_(options),
         dialer_(io, secret, rpc::Role::client),
-        stores_(dialer_, hostIdentity(), std::move(wake)) {}
+        stores_(dialer_, hostIdentity(), std::move(wake)),
+        acknowledgements_(io.provider->getTimer()) {}
 
   // Connects and opens the job.
   kj::Promise<Result<JobId>> open(const ProgramIdentity& program) {
@@ -109,7 +111,7 @@ class Loop {
       } else {
         loop_.early_.push_back(std::move(told.value().values));
       }
-      return kj::READY_NOW;
+      return loop_.acknowledgements_.answerLater();
     }
 
    private:
@@ -176,8 +178,10 @@ class Loop {
   kj::Promise<void> send(const ClientBatch& batch) {
     auto request = job().submitRequest(rpc::sizeHint(batch));
     rpc::write(batch, request.initBatch());
+    acknowledgements_.goesOut();
     return request.send().then([this](auto response) {
       if (response.hasRefusal()) session_->lost(rpc::read(response.getRefusal()));
+      acknowledgements_.keep(kj::mv(response));
     });
   }
 
@@ -185,6 +189,7 @@ class Loop {
   const ClusterLink::Options& options_;
   Dialer dialer_;
   Stores stores_;
+  rpc::Piggyback acknowledgements_;
   Session* session_ = nullptr;
   std::vector<rpc::ObjectValues> early_;  // before there was a session
   kj::Own<rpc::Connection> connection_;

@@ -8,6 +8,7 @@
 #include "transport/rpc/batcher.h"
 #include "transport/rpc/connection.h"
 #include "transport/rpc/executor_codec.h"
+#include "transport/rpc/piggyback.h"
 #include "transport/rpc/wakeup.h"
 
 #include <kj/debug.h>
@@ -79,7 +80,8 @@ class ArenaResults final : public ResultStore {
 
 class ExecutorServer final : public schema::Executor::Server {
  public:
-  ExecutorServer(const ArenaMap& arena, WorkerPool& pool) : arena_(arena), pool_(pool) {}
+  ExecutorServer(const ArenaMap& arena, WorkerPool& pool, rpc::Piggyback& acknowledgements)
+      : arena_(arena), pool_(pool), acknowledgements_(acknowledgements) {}
 
  protected:
   kj::Promise<void> orders(OrdersContext context) override {
@@ -88,7 +90,7 @@ class ExecutorServer final : public schema::Executor::Server {
         [this](ObjectId object, rpc::Place place) { return bytesAt(object, place); });
     if (!orders) return KJ_EXCEPTION(FAILED, "orders that cannot be read", orders.error().why);
     pool_.order(std::move(orders).value());
-    return kj::READY_NOW;
+    return acknowledgements_.answerLater();
   }
 
   kj::Promise<void> stop(StopContext) override { _exit(0); }
@@ -106,6 +108,7 @@ class ExecutorServer final : public schema::Executor::Server {
 
   const ArenaMap& arena_;
   WorkerPool& pool_;
+  rpc::Piggyback& acknowledgements_;
 };
 
 // The executor of this process: all of it, in the order in which it is made.
@@ -118,6 +121,7 @@ class ExecutorProcess {
                     io_.provider->getTimer()),
         host_(connection_.bootstrap().castAs<schema::ExecutorHost>()),
         devices_(std::move(openDevices)),
+        acknowledgements_(io_.provider->getTimer()),
         wakeup_(io_.unixEventPort, [this]() { passOn(); }),
         outbox_([this](ExecutorReport& report) { return send(report); },
                 [](kj::Exception&&) {},  // the node is gone, and so are we
@@ -155,7 +159,7 @@ class ExecutorProcess {
     config.onThread = [] { prepareThread(); };
     for (const Core& core : start.value().topology.cores) config.osCpus.push_back(core.osCpu);
     pool_.emplace(std::move(config));
-    executor.fulfill(kj::heap<ExecutorServer>(arena_, *pool_));
+    executor.fulfill(kj::heap<ExecutorServer>(arena_, *pool_, acknowledgements_));
   }
 
   void passOn() {
@@ -169,13 +173,16 @@ class ExecutorProcess {
   kj::Promise<void> send(const ExecutorReport& report) {
     auto request = host_.reportRequest(rpc::sizeHint(report));
     rpc::write(report, request.initReport());
-    return request.send().ignoreResult();
+    acknowledgements_.goesOut();
+    return request.send().then(
+        [this](auto response) { acknowledgements_.keep(kj::mv(response)); });
   }
 
   kj::AsyncIoContext io_;
   rpc::Connection connection_;
   schema::ExecutorHost::Client host_;
   LazyDevices devices_;
+  rpc::Piggyback acknowledgements_;
   rpc::Wakeup wakeup_;
   ArenaMap arena_;
   std::optional<ArenaResults> results_;
