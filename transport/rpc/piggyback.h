@@ -8,8 +8,8 @@
 // call's write.  With nothing to go with, answers leave after `kPatience`, or when kMost wait, so
 // that a caller with a bound on calls in flight is not held up.
 //
-// Measured by tests/bench/bench_tasks_cluster (roundtrip_cluster): without it six hops of a task
-// were eighteen messages and as many wake-ups, and processors were busy for twice the time of the trip.
+// Measured by tests/bench/bench_tasks_cluster (roundtrip_cluster): without it a task's six hops
+// were eighteen messages with a wake-up each, and kept two cores busy for the whole trip.
 //
 // Threading: one event loop.  Lifetime: the timer outlives it; answers that wait when it goes fail,
 //   with their connection.
