@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
@@ -50,11 +51,14 @@ int main(int argc, char** argv) {
   using namespace alnilam;
   CLI::App app("Moves objects between the nodes of an Alnilam cluster. Started by alnilam-node.");
   app.set_version_flag("--version", "alnilam-mover " ALNILAM_VERSION);
-  mover::MoverServer::Config config{.onHost = ucx::Settings{}.onHost, .exchange = {}};
+  mover::MoverServer::Config config{.onHost = ucx::Settings{}.onHost, .mapNeighbours = true,
+                                    .exchange = {}};
   unsigned stallMs = 10'000, chunkKiB = 8 * 1024, window = 4;
   app.add_option("--on-host", config.onHost,
                  "UCX transports inside this host; none: use the interfaces here as well")
       ->capture_default_str();
+  app.add_flag("!--no-map", config.mapNeighbours,
+               "Have movers on this host send objects, instead of copying from their memory");
   app.add_option("--stall-ms", stallMs, "A peer without progress for so long has failed")
       ->check(CLI::Range(10u, 3'600'000u))->capture_default_str();
   app.add_option("--chunk-kib", chunkKiB, "Most KiB that are asked for at a time")
@@ -74,6 +78,8 @@ int main(int argc, char** argv) {
   if (config.onHost == "none") config.onHost.clear();
   config.exchange.stallAfter = std::chrono::milliseconds(stallMs);
   config.exchange.chunk = Bytes{chunkKiB} << 10;
+  config.exchange.copyChunk = std::max(config.exchange.chunk, config.exchange.copyChunk);
+  if (chunkKiB < 8 * 1024) config.exchange.copyChunk = config.exchange.chunk;
   config.exchange.window = window;
 
   mover::giveUpWhatIsNotNeeded();

@@ -34,6 +34,9 @@ kj::Promise<void> MoverServer::start(StartContext call) {
   auto context = orThrow(ucx::Context::create(settings));
   auto worker = orThrow(ucx::Worker::create(context, io_.unixEventPort));
   running_.emplace(Running{std::move(arena), std::move(context), kj::mv(worker), {}, nullptr});
+  if (!config_.onHost.empty() && config_.mapNeighbours) {
+    config_.exchange.arenaFd = static_cast<int>(start.getArenaFd());
+  }
   running_->exchange = kj::heap<ucx::Exchange>(
       *running_->worker, running_->arena, io_.provider->getTimer(),
       kj::systemPreciseMonotonicClock(), config_.exchange,
@@ -41,7 +44,8 @@ kj::Promise<void> MoverServer::start(StartContext call) {
   if (start.getFaultIn()) running_->warmer = std::make_unique<PageWarmer>(running_->arena);
 
   auto answer = call.getResults();
-  answer.setAddress(running_->worker->address());
+  const std::string& address = running_->exchange->address();
+  answer.setAddress(kj::StringPtr(address.c_str(), address.size()).asBytes());
   answer.setTransports(running_->context.transports());
   spdlog::info("{} bytes of object memory; lanes: {}", start.getArenaBytes(),
                running_->context.transports());

@@ -23,6 +23,7 @@ class MoverServer final : public schema::Mover::Server {
  public:
   struct Config {
     std::string onHost;  // UCX transports inside this host
+    bool mapNeighbours = true;  // copy from the arenas of movers on this host
     ucx::Exchange::Config exchange;
   };
 

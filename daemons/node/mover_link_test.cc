@@ -81,9 +81,8 @@ struct MoverLinkTest : testing::Test {
 };
 
 // Small parts, one at a time: slow enough to be interrupted in the middle.
-MoverLink::Config slow() {
-  return {.program = "", .arguments = {"--chunk-kib=16", "--window=1", "--stall-ms=400"},
-          .interfaces = {}};
+MoverLink::Config slow(const char* chunk = "--chunk-kib=16") {
+  return {.program = "", .arguments = {chunk, "--window=1", "--stall-ms=1500"}, .interfaces = {}};
 }
 
 TEST_F(MoverLinkTest, ObjectsOfAllSizesArriveWhole) {
@@ -103,7 +102,7 @@ TEST_F(MoverLinkTest, ObjectsOfAllSizesArriveWhole) {
     ASSERT_TRUE(report) << report.error().why;
     EXPECT_EQ(report.value().bytes, size);
     EXPECT_EQ(report.value().from, NodeId{1});
-    EXPECT_EQ(report.value().lane, "posix");
+    EXPECT_EQ(report.value().lane, size < 256_KiB ? "posix" : "posix+map");
     EXPECT_GT(report.value().took.count(), 0);
     EXPECT_TRUE(reader->holds(to, static_cast<unsigned>(size)));
     holder->link->withdraw(kObject).wait(io.waitScope);
@@ -113,7 +112,7 @@ TEST_F(MoverLinkTest, ObjectsOfAllSizesArriveWhole) {
   auto lanes = reader->link->lanes().wait(io.waitScope);
   ASSERT_EQ(lanes.size(), 1u);
   EXPECT_EQ(lanes[0].node, NodeId{1});
-  EXPECT_EQ(lanes[0].transport, "posix");
+  EXPECT_EQ(lanes[0].transport, "posix+map");
   EXPECT_EQ(lanes[0].pulls, 9u);
 }
 
@@ -166,6 +165,7 @@ TEST_F(MoverLinkTest, NonsenseForAnAddressFailsAndTheNextHolderServes) {
 struct Interrupted {
   const char* name;
   int signal;
+  const char* chunk;  // parts of 16 KiB are sent, of 256 KiB copied
 };
 
 class MoverLinkFaults : public MoverLinkTest, public testing::WithParamInterface<Interrupted> {
@@ -188,7 +188,8 @@ class MoverLinkFaults : public MoverLinkTest, public testing::WithParamInterface
 
 TEST_P(MoverLinkFaults, TheRestComesFromTheNextHolder) {
   // Arrange
-  auto first = node(1, slow()), second = node(2, slow()), reader = node(3, slow());
+  auto first = node(1, slow(GetParam().chunk)), second = node(2, slow(GetParam().chunk)),
+       reader = node(3, slow(GetParam().chunk));
   first->link->publish(kObject, first->fill(64_MiB, 1));
   second->link->publish(kObject, second->fill(64_MiB, 1));
   Extent to = reader->arena.allocate(64_MiB).value();
@@ -206,7 +207,7 @@ TEST_P(MoverLinkFaults, TheRestComesFromTheNextHolder) {
 }
 
 TEST_P(MoverLinkFaults, WithoutAnotherHolderThePullFailsAndSaysWhy) {
-  auto first = node(1, slow()), reader = node(3, slow());
+  auto first = node(1, slow(GetParam().chunk)), reader = node(3, slow(GetParam().chunk));
   first->link->publish(kObject, first->fill(64_MiB, 1));
   Extent to = reader->arena.allocate(64_MiB).value();
   auto report = interrupt(*first, *reader, to, {first->holder()});
@@ -217,8 +218,10 @@ TEST_P(MoverLinkFaults, WithoutAnotherHolderThePullFailsAndSaysWhy) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Signals, MoverLinkFaults,
-                         testing::Values(Interrupted{"killed", SIGKILL},
-                                         Interrupted{"stopped", SIGSTOP}),
+                         testing::Values(Interrupted{"sentKilled", SIGKILL, "--chunk-kib=16"},
+                                         Interrupted{"sentStopped", SIGSTOP, "--chunk-kib=16"},
+                                         Interrupted{"copiedKilled", SIGKILL, "--chunk-kib=256"},
+                                         Interrupted{"copiedStopped", SIGSTOP, "--chunk-kib=256"}),
                          [](auto& row) { return row.param.name; });
 
 TEST_F(MoverLinkTest, AMoverThatDiesIsStartedAgainAndToldOfEverything) {

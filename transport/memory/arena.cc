@@ -26,7 +26,7 @@ std::string bytes(Bytes n) { return std::to_string(n) + " bytes"; }
 
 // ---- ArenaMap
 
-Result<ArenaMap> ArenaMap::map(int fd, Bytes size) {
+Result<ArenaMap> ArenaMap::map(int fd, Bytes size, Access access) {
   struct stat about {};
   if (fstat(fd, &about) != 0) {
     return refuse(RefusalCode::invalid, "object memory: descriptor " + std::to_string(fd) + ": " +
@@ -61,8 +61,9 @@ Result<ArenaMap> ArenaMap::map(int fd, Bytes size) {
   if (begin + room > aligned + mapped) {
     munmap(reinterpret_cast<void*>(aligned + mapped), begin + room - aligned - mapped);
   }
-  void* base = mmap(reinterpret_cast<void*>(aligned), size, PROT_READ | PROT_WRITE,
-                    MAP_SHARED | MAP_FIXED, fd, 0);
+  int protection = access == Access::read ? PROT_READ : PROT_READ | PROT_WRITE;
+  void* base =
+      mmap(reinterpret_cast<void*>(aligned), size, protection, MAP_SHARED | MAP_FIXED, fd, 0);
   if (base == MAP_FAILED) {
     int why = errno;
     munmap(reinterpret_cast<void*>(aligned), mapped);

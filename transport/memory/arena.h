@@ -42,10 +42,12 @@ class ArenaMap {
  public:
   static constexpr Bytes kLargestArena = 64_TiB;
 
-  // Maps the first `size` bytes of `fd`, for reading and writing.  Refuses (invalid) unless fd is a
+  enum class Access { write, read };  // `write`: both
+
+  // Maps the first `size` bytes of `fd`.  Refuses (invalid) unless fd is a
   // memfd of at least that size whose size can never shrink again; refuses (unavailable) if the
   // kernel will not map it.  Does not keep `fd`.
-  static Result<ArenaMap> map(int fd, Bytes size);
+  static Result<ArenaMap> map(int fd, Bytes size, Access access = Access::write);
 
   ArenaMap() = default;
   ArenaMap(ArenaMap&& other) noexcept;

@@ -7,7 +7,7 @@
 //
 // Error handling decides more than it seems.  A mover must outlive its peers, so endpoints are made
 // with UCP_ERR_HANDLING_MODE_PEER; UCX 1.13 then does without cma (which cannot be invalidated) and
-// moves bulk data through the shared-memory queues.  That is no loss: see exchange.h for figures.
+// moves bulk data through the shared-memory queues (neighbour.h has a better way inside a host).
 // The queues of posix and sysv report a dead peer only if asked to, and that can be asked by the
 // environment alone: ucp_config_modify accepts the name and then ignores it with a warning.  So the
 // process that makes a context first puts `environment()` into its own; everything else is set by

@@ -9,6 +9,15 @@
 //                                 <-- chunk {ticket} + bytes (rendezvous), or
 //                                 <-- refused {ticket, why}
 //
+// or, between neighbours (neighbour.h), where the reader has mapped the holder's arena:
+//
+//                                 <-- grant {ticket, where it lies}: held from now on
+//     copied {ticket} ------------>
+//                                 <-- confirmed {ticket}: it was held all the time
+//
+// The last message is what makes the copy safe: a holder gives up on a reader that is silent, and
+// what that reader then copies may be the next object's bytes.
+//
 // A ticket is one part of one pull; the reader alone knows where its bytes go and how many they
 // are. A chunk for a ticket it does not wait for is dropped.  `window` parts are asked for at a
 // time, so a slow reader is never sent more than that and the holder's next part is always under
@@ -26,9 +35,12 @@
 // missing are asked of the next holder; what has arrived is kept.  The answer comes only when no
 // operation can write to the destination any more.
 //
-// Measured by tests/bench/bench_pull (256 MiB, two processes on two cores), see the end of this
-// text. What moved it: parts of 8 MiB, several at a time, so that one part's answer overlaps the
-// next part's question; looking again before sleeping (worker.h).
+// Measured by tests/bench/bench_pull, 256 MiB between two processes on two cores, which were busy
+// with twelve other processes at the time: sent over posix 0.1 to 0.2 GB/s, copied by the neighbour
+// 4 to 6 GB/s; ucx_perftest at the same time 0.4 to 0.5 by messages and 5 to 6 by get.  What moved
+// it was needing one process instead of two at a time.  What did not: parts of 8 or of 64 MiB.
+// Larger segments of the posix queue (UCX_POSIX_SEG_SIZE from 64 KiB on) end UCX 1.13.1 in an
+// assertion.
 //
 // Threading: one event loop.  Lifetime: everything passed in must outlive the exchange.
 // Errors: a pull that failed is a Refusal (unavailable) that names each holder's reason.
@@ -37,6 +49,8 @@
 #include "core/base/ids.h"
 #include "core/base/units.h"
 #include "transport/memory/arena.h"
+#include "transport/ucx/exchange_wire.h"
+#include "transport/ucx/neighbour.h"
 #include "transport/ucx/peer.h"
 #include "transport/ucx/serving.h"
 #include "transport/ucx/worker.h"
@@ -50,6 +64,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -86,7 +101,10 @@ class Exchange final : private Worker::Listener,
                        private kj::TaskSet::ErrorHandler {
  public:
   struct Config {
-    Bytes chunk = 8_MiB;               // most bytes in a part
+    int arenaFd = -1;                  // of the arena, for neighbours to map; -1: they must not
+    Bytes chunk = 8_MiB;               // most bytes in a part that is sent
+    Bytes copyChunk = 64_MiB;          // most bytes in a part that a neighbour copies
+    Bytes copyFrom = 256_KiB;          // smaller parts are sent to neighbours too
     std::size_t window = 4;            // parts of a pull that are asked for at a time
     Bytes rendezvousFrom = 16_KiB;     // smaller parts are copied through UCX's own buffers
     Duration stallAfter = std::chrono::seconds(10);
@@ -100,6 +118,9 @@ class Exchange final : private Worker::Listener,
   Exchange(Worker& worker, const ArenaMap& arena, kj::Timer& timer,
            const kj::MonotonicClock& clock, Config config, Say say);
   ~Exchange() noexcept(false);
+
+  // What other movers know this one by, for this life of the process.
+  const std::string& address() const { return encoded_; }
 
   // See Serving.
   Result<Extent> publish(ObjectId object, Extent place);
@@ -120,23 +141,39 @@ class Exchange final : private Worker::Listener,
     Pull* pull;
     Peer* peer;
     Extent part;  // of the object
-    bool receiving = false;
+    enum class State { asked, receiving, copying, confirming } state = State::asked;
+  };
+  struct Copying {
+    wire::Ticket note;
+    std::span<const std::byte> rest;  // of the part, in the holder's arena
+  };
+  struct Grant {  // a part that a reader copies
+    Peer* peer;
+    kj::Own<Serving::Hold> held;
+  };
+  struct Note {
+    wire::Message message;
+    wire::Ticket ticket;
+    std::string body;
   };
   struct Want {  // a part, as a reader asked for it
     ObjectId object;
     Bytes size = 0;
     Extent part;
     std::uint64_t ticket = 0;
+    bool mayCopy = false;
     std::string reader;  // its address
     bool waited = false;
   };
   struct Known {
     kj::Own<Peer> peer;
-    std::string lane;  // empty until the first chunk has come
+    std::string lane;              // empty until the first part has come
+    kj::Own<Neighbour> neighbour;  // null unless it is one
+    kj::Promise<void> watch = nullptr;
   };
 
   // Worker::Listener, Peer::Owner, TaskSet::ErrorHandler
-  void progressed() override;
+  bool progressed() override;
   bool active() const override { return !chunks_.empty(); }
   void faulted(Peer& peer) override { faulted_.push_back(&peer); }
   void taskFailed(kj::Exception&& e) override;
@@ -146,17 +183,24 @@ class Exchange final : private Worker::Listener,
                              std::size_t size, const ucp_am_recv_param_t* param);
   static ucs_status_t onChunk(void* self, const void* header, std::size_t headerSize, void* data,
                               std::size_t size, const ucp_am_recv_param_t* param);
-  static ucs_status_t onRefused(void* self, const void* header, std::size_t headerSize, void* data,
+  template <wire::Message message>
+  static ucs_status_t onNote(void* self, const void* header, std::size_t headerSize, void* data,
                                 std::size_t size, const ucp_am_recv_param_t* param);
   void listen(unsigned id, ucp_am_recv_callback_t callback);
 
+  void act(const Note& note);
   Known& reach(const std::string& address);
   void serve(Want& want);
+  void grant(Peer& peer, const Want& want, kj::Own<Serving::Hold> held);
+  void copied(const wire::Ticket& note, const std::string& reader);
   bool wait(Want& want);  // whether it may wait for its object
   void refuseLate();
   void refuse(Peer& peer, std::uint64_t ticket, const Refusal& why);
   void ask(Pull& pull, Extent part);
   void advance(Pull& pull);
+  void granted(const wire::Ticket& note);
+  void copySome();
+  void confirmed(const wire::Ticket& note);
   void arrived(std::uint64_t ticket, ucs_status_t status);
   void giveUp(std::uint64_t ticket, const std::string& why);
   void takeBack(const Chunk& chunk);
@@ -174,7 +218,8 @@ class Exchange final : private Worker::Listener,
   const kj::MonotonicClock& clock_;
   Config config_;
   Say say_;
-  kj::Array<kj::byte> address_;
+  std::string encoded_;
+  kj::ArrayPtr<const kj::byte> address_;  // encoded_, as UCX takes it
   Serving serving_;
 
   std::map<std::string, Known> peers_;     // by address
@@ -182,6 +227,9 @@ class Exchange final : private Worker::Listener,
   std::list<std::unique_ptr<Pull>> pulls_;
   std::map<std::uint64_t, Chunk> chunks_;  // by ticket
   std::uint64_t nextTicket_ = 1;
+  std::list<Copying> copying_;
+  std::map<std::uint64_t, Grant> grants_;
+  std::uint64_t nextGrant_ = 1;
   std::map<NodeId, LaneUse> use_;
 
   std::multimap<ObjectId, std::pair<Instant, Want>> early_;  // until when they may wait
@@ -190,7 +238,7 @@ class Exchange final : private Worker::Listener,
   // Noted inside UCX, acted upon in `progressed`.
   std::vector<Want> wants_;
   std::vector<Peer*> faulted_;
-  std::vector<std::pair<std::uint64_t, std::string>> refused_;
+  std::vector<Note> notes_;
   std::vector<std::pair<std::uint64_t, ucs_status_t>> arrived_;
 
   bool watching_ = false;

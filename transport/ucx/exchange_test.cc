@@ -29,10 +29,7 @@ struct Side {
     for (std::size_t i = 0; i < size; ++i) bytes[i] = std::byte((i * 31 + i / 4096 + seed) & 255);
     return place;
   }
-  std::string address() {
-    auto bytes = worker->address();
-    return std::string(bytes.asChars().begin(), bytes.size());
-  }
+  const std::string& address() const { return exchange->address(); }
 
   std::vector<std::string> said;
   Arena arena = Arena::create(256_MiB).value();

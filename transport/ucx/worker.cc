@@ -28,6 +28,7 @@ Result<kj::Own<Worker>> Worker::create(const Context& context, kj::UnixEventPort
 
 Worker::Worker(ucp_worker_h worker, kj::UnixEventPort& port, int descriptor)
     : worker_(worker),
+      port_(port),
       readable_(port, descriptor, kj::UnixEventPort::FdObserver::OBSERVE_READ),
       tasks_(*this) {}
 
@@ -66,7 +67,7 @@ bool Worker::settle() {
     for (int spin = 0; events == 0 && listener_->active() && spin < kSpins; ++spin) {
       events = ucp_worker_progress(worker_.get());
     }
-    listener_->progressed();
+    if (listener_->progressed()) return false;
     if (events != 0) continue;
     auto status = ucp_worker_arm(worker_.get());
     if (status == UCS_OK) return true;

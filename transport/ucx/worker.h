@@ -31,8 +31,9 @@ class Worker final : private kj::TaskSet::ErrorHandler {
   class Listener {
    public:
     // Called outside of any UCX callback whenever UCX has made progress, and before every wait;
-    // here operations may be posted, and endpoints made and closed.
-    virtual void progressed() = 0;
+    // here operations may be posted, and endpoints made and closed.  True: there is more to do,
+    // so call again soon and do not wait.
+    virtual bool progressed() = 0;
 
     // Whether an answer is awaited, so that looking again at once may pay.
     virtual bool active() const = 0;
@@ -53,6 +54,7 @@ class Worker final : private kj::TaskSet::ErrorHandler {
   // What a peer needs to reach this worker, for this life of the process.
   kj::Array<kj::byte> address() const;
 
+  kj::UnixEventPort& port() const { return port_; }
   ucp_worker_h get() const { return worker_.get(); }
 
  private:
@@ -67,6 +69,7 @@ class Worker final : private kj::TaskSet::ErrorHandler {
     void operator()(ucp_worker_h worker) const { ucp_worker_destroy(worker); }
   };
   std::unique_ptr<ucp_worker, Destroy> worker_;  // first: it closes what the observer watches
+  kj::UnixEventPort& port_;
   kj::UnixEventPort::FdObserver readable_;
   Listener* listener_ = nullptr;
   kj::Own<kj::PromiseFulfiller<void>> woken_;
