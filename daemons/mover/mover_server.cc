@@ -5,6 +5,7 @@
 #include <kj/debug.h>
 #include <spdlog/spdlog.h>
 
+#include <cstdlib>
 #include <utility>
 #include <vector>
 
@@ -41,6 +42,10 @@ kj::Promise<void> MoverServer::start(StartContext call) {
       *running_->worker, running_->arena, io_.provider->getTimer(),
       kj::systemPreciseMonotonicClock(), config_.exchange,
       [](const std::string& line) { spdlog::info("{}", line); });
+  wedged_ = running_->exchange->whenWedged().then([]() {
+    spdlog::error("a neighbour ended in the middle of a message and nothing arrives any more");
+    std::_Exit(kWedged);  // the node starts this mover anew
+  }).eagerlyEvaluate(nullptr);
   if (start.getFaultIn()) running_->warmer = std::make_unique<PageWarmer>(running_->arena);
 
   auto answer = call.getResults();

@@ -27,6 +27,8 @@ class MoverServer final : public schema::Mover::Server {
     ucx::Exchange::Config exchange;
   };
 
+  static constexpr int kWedged = 3;  // exit status
+
   MoverServer(kj::AsyncIoContext& io, Config config) : io_(io), config_(std::move(config)) {}
 
  protected:
@@ -50,6 +52,7 @@ class MoverServer final : public schema::Mover::Server {
   kj::AsyncIoContext& io_;
   Config config_;
   std::optional<Running> running_;
+  kj::Promise<void> wedged_ = nullptr;
 };
 
 }  // namespace alnilam::mover

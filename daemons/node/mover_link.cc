@@ -89,6 +89,9 @@ void MoverLink::launch() {
   }
   life_ = kj::heap<Life>(std::move(child).value());
   std::uint64_t life = ++lives_;
+  // From the start: KJ drops the end of a child that nobody waits for.
+  tasks_.add(life_->child->onExit().then(
+      [this, life](std::string how) { reaped(life, std::move(how)); }));
 
   auto request = life_->mover.startRequest();
   auto start = request.initStart();
@@ -118,22 +121,27 @@ void MoverLink::started(capnp::Response<schema::Mover::StartResults> answer) {
   for (auto& waiter : std::exchange(waiters_, {})) waiter->fulfill();
 }
 
-// Ends this life for certain; `ended` when the process has been reaped.
+// Ends this life for certain; `reaped` follows.
 void MoverLink::end(std::uint64_t life, std::string why) {
   if (ending_ || life_.get() == nullptr || life != lives_) return;
   ending_ = true;
   if (!up_) ++failures_;
   up_ = false;
   address_.clear();
+  endingWhy_ = std::move(why);
   life_->child->kill();
-  tasks_.add(life_->child->onExit().then([this, why = std::move(why)](std::string how) mutable {
-    ending_ = false;
-    std::string words = lastLine(life_->child->stderrTail());
-    bool itself = how.rfind("exit", 0) == 0;  // then its last words say why
-    if (why.empty() && itself && !words.empty()) how += ": " + words;
-    life_ = nullptr;
-    ended(why.empty() ? how : why + " (" + how + ")");
-  }));
+}
+
+void MoverLink::reaped(std::uint64_t life, std::string how) {
+  if (life_.get() == nullptr || life != lives_) return;
+  end(life, "");  // unless it has been: the process can be gone before its socket is
+  ending_ = false;
+  std::string words = lastLine(life_->child->stderrTail());
+  bool itself = how.rfind("exit", 0) == 0;  // then its last words say why
+  if (endingWhy_.empty() && itself && !words.empty()) how += ": " + words;
+  std::string why = std::exchange(endingWhy_, "");
+  life_ = nullptr;
+  ended(why.empty() ? how : why + " (" + how + ")");
 }
 
 void MoverLink::ended(std::string why) {

@@ -91,6 +91,7 @@ class MoverLink final : private kj::TaskSet::ErrorHandler {
   void launch();
   void started(capnp::Response<schema::Mover::StartResults> answer);
   void end(std::uint64_t life, std::string why);
+  void reaped(std::uint64_t life, std::string how);
   void ended(std::string why);
   void flush();
   kj::Promise<void> whenUp();
@@ -109,7 +110,7 @@ class MoverLink final : private kj::TaskSet::ErrorHandler {
   bool ending_ = false;
   int failures_ = 0;     // starts in a row that did not come up
   std::string address_;
-  std::string lastWhy_;
+  std::string endingWhy_, lastWhy_;
   kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> waiters_;
 
   std::map<ObjectId, Extent> published_;

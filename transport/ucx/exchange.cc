@@ -168,7 +168,24 @@ void Exchange::part(Peer& peer) {
   copying_.remove_if([this](Copying& copy) { return !chunks_.contains(copy.note.ticket); });
   peers_.erase(known);
   peer.close();
+  suspect();
   for (Pull* pull : orphans) advance(*pull);
+}
+
+// Wedged means: there is something in the queue, so that UCX will not wait for events, and yet
+// nothing comes out of it, however often it looks.  A live peer whose own queue is full looks the
+// same for as long as it does not run, hence twice in a row.
+void Exchange::suspect(int seen) {
+  constexpr std::uint64_t kMany = 1000, kLooksAnEvent = 100;
+  constexpr auto kPause = 100 * kj::MILLISECONDS;
+  auto before = worker_.count();
+  tasks_.add(timer_.afterDelay(kPause).then([this, before, seen]() {
+    auto after = worker_.count();
+    std::uint64_t looks = after.looks - before.looks, events = after.events - before.events;
+    bool stuck = looks > kMany && events * kLooksAnEvent < looks && after.arms == before.arms;
+    if (stuck && seen > 0) return wedged_.fulfiller->fulfill();
+    if (stuck) suspect(seen + 1);
+  }));
 }
 
 void Exchange::reap() {

@@ -35,6 +35,12 @@
 // missing are asked of the next holder; what has arrived is kept.  The answer comes only when no
 // operation can write to the destination any more.
 //
+// One fault cannot be survived here.  All senders write to a shared-memory queue of the receiver's,
+// in turn; one that is killed (or stopped) in the middle of a message leaves a slot that is never
+// finished, and nothing behind it is ever seen, whoever sent it.  Large objects are copied and not
+// sent between neighbours, so this is rare; `suspect` looks for it whenever a neighbour is gone,
+// and `whenWedged` tells that this worker is of no use any more: its process must be started anew.
+//
 // Measured by tests/bench/bench_pull, 256 MiB between two processes on two cores, which were busy
 // with twelve other processes at the time: sent over posix 0.1 to 0.2 GB/s, copied by the neighbour
 // 4 to 6 GB/s; ucx_perftest at the same time 0.4 to 0.5 by messages and 5 to 6 by get.  What moved
@@ -113,11 +119,15 @@ class Exchange final : private Worker::Listener,
     std::size_t maxServing = 256;      // parts on their way to one reader; more are refused
     std::size_t maxPeers = 4096;       // above it, the peers that are idle are closed
   };
-  using Say = kj::Function<void(const std::string&)>;  // a line for the log
+  // A line for the log.
+  using Say = kj::Function<void(const std::string&)>;
 
   Exchange(Worker& worker, const ArenaMap& arena, kj::Timer& timer,
            const kj::MonotonicClock& clock, Config config, Say say);
   ~Exchange() noexcept(false);
+
+  // Comes true when nothing will ever arrive here any more; once.
+  kj::Promise<void> whenWedged() { return kj::mv(wedged_.promise); }
 
   // What other movers know this one by, for this life of the process.
   const std::string& address() const { return encoded_; }
@@ -208,6 +218,7 @@ class Exchange final : private Worker::Listener,
   void finish(Pull& pull);
   void part(Peer& peer);  // goes separate ways with a peer that has faulted
   void reap();
+  void suspect(int seen = 0);  // that a peer which is gone has wedged the queue
   void watch();
   void lookForStalls();
   Instant now() const;
@@ -242,6 +253,7 @@ class Exchange final : private Worker::Listener,
   std::vector<std::pair<std::uint64_t, ucs_status_t>> arrived_;
 
   bool watching_ = false;
+  kj::PromiseFulfillerPair<void> wedged_ = kj::newPromiseAndFulfiller<void>();
   kj::TaskSet tasks_;
 };
 

@@ -67,10 +67,15 @@ bool Worker::settle() {
     for (int spin = 0; events == 0 && listener_->active() && spin < kSpins; ++spin) {
       events = ucp_worker_progress(worker_.get());
     }
+    ++count_.looks;
+    count_.events += events;
     if (listener_->progressed()) return false;
     if (events != 0) continue;
     auto status = ucp_worker_arm(worker_.get());
-    if (status == UCS_OK) return true;
+    if (status == UCS_OK) {
+      ++count_.arms;
+      return true;
+    }
     KJ_REQUIRE(status == UCS_ERR_BUSY, "UCX cannot wait for events", ucs_status_string(status));
   }
   return false;

@@ -20,6 +20,7 @@
 #include <kj/async-unix.h>
 #include <kj/async.h>
 
+#include <cstdint>
 #include <memory>
 
 namespace alnilam::ucx {
@@ -44,6 +45,13 @@ class Worker final : private kj::TaskSet::ErrorHandler {
 
   // Runs the worker from now on; once.
   void run(Listener& listener);
+
+  // What it has done so far.  Looks that find no event while UCX will not be armed either mean that
+  // it waits for a peer; see Exchange::suspect.
+  struct Count {
+    std::uint64_t looks = 0, events = 0, arms = 0;
+  };
+  Count count() const { return count_; }
 
   // Something was posted from outside of `progressed`: look after it in this turn of the loop.
   void wake();
@@ -72,6 +80,7 @@ class Worker final : private kj::TaskSet::ErrorHandler {
   kj::UnixEventPort& port_;
   kj::UnixEventPort::FdObserver readable_;
   Listener* listener_ = nullptr;
+  Count count_;
   kj::Own<kj::PromiseFulfiller<void>> woken_;
   kj::TaskSet tasks_;
 };
