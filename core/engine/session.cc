@@ -100,6 +100,7 @@ Result<Value> Session::get(ObjectId object, std::optional<Duration> timeout) {
     Result<Blob> bytes =
         link_.fetch(object, known.value(), timeout ? std::optional(left) : std::nullopt);
     if (bytes) return Value::of(std::move(bytes).value());
+    if (timeout && Clock::now() >= deadline) return Value{};  // they did not come in time
     if (bytes.error().code != RefusalCode::unavailable || tries == kFetchTries) {
       return bytes.error();
     }

@@ -25,6 +25,7 @@ class RecordingLink final : public SessionLink {
   void wake() override { ++wakes; }
   Result<Blob> fetch(ObjectId, const Value& stored, std::optional<Duration>) override {
     ++fetches;
+    if (late) return Refusal{RefusalCode::overloaded, "it did not come in time"};
     if (stored.holders.front() == gone) {
       return Refusal{RefusalCode::unavailable, "node 1 is gone"};
     }
@@ -41,6 +42,7 @@ class RecordingLink final : public SessionLink {
   std::atomic<int> wakes{0};
   int fetches = 0;
   bool full = false;
+  bool late = false;
   NodeId gone;
 };
 
@@ -122,6 +124,16 @@ TEST_F(SessionTest, GetAsksOnceAndReturnsWhatTheHeadTells) {
 TEST_F(SessionTest, GetGivesUpAtItsDeadlineAndAnObjectStaysPending) {
   TaskId task = submit();
   EXPECT_EQ(session.get(task, 1ms).value().state, Value::State::pending);
+}
+
+TEST_F(SessionTest, GetGivesUpAtItsDeadlineAlsoWhileTheBytesAreOnTheirWay) {
+  link.late = true;
+  TaskId task = submit();
+  tell(task, Value::at(100'000, {NodeId{1}}));
+  auto value = session.get(task, 0s);
+  ASSERT_TRUE(value) << value.error().why;
+  EXPECT_EQ(value.value().state, Value::State::pending);
+  EXPECT_FALSE(session.get(task, std::nullopt));
 }
 
 TEST_F(SessionTest, WaitTellsWhichAreReady) {

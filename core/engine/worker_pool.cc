@@ -71,6 +71,7 @@ struct WorkerPool::State {
 
   void live(Worker& worker);
   void serve(Worker& worker, const SlotGrant& grant);
+  void leave(Worker& worker, Lane& lane);
   std::string openDevices(const SlotGrant& grant, std::unique_ptr<SlotDevices>& devices);
   bool draw(Worker& worker, Duration usual, std::vector<RunTask>& drawn);
   void bind(Worker& worker, const std::vector<std::uint32_t>& cores);
@@ -264,9 +265,25 @@ void WorkerPool::State::serve(Worker& worker, const SlotGrant& grant) {
     drawn.clear();
     add(done, {});
   }
-  std::lock_guard lock(lane.mutex);
-  --lane.slots;
-  std::erase(lane.idle, &worker);
+  leave(worker, lane);
+}
+
+// A nudge that came for a task while the slot was being closed is handed to another idle worker.
+void WorkerPool::State::leave(Worker& worker, Lane& lane) {
+  Worker* next = nullptr;
+  {
+    std::lock_guard lock(lane.mutex);
+    --lane.slots;
+    std::erase(lane.idle, &worker);
+    if (!lane.queue.empty() && !lane.idle.empty()) {
+      next = lane.idle.back();
+      lane.idle.pop_back();
+    }
+  }
+  if (!next) return;
+  std::lock_guard lock(next->mutex);
+  next->nudged = true;
+  next->woken.notify_one();
 }
 
 std::string WorkerPool::State::openDevices(const SlotGrant& grant,

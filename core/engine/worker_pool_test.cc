@@ -196,6 +196,24 @@ TEST_F(WorkerPoolTest, AClosedSlotFinishesItsTaskAndLeavesTheQueue) {
   EXPECT_EQ(collect(1).done[0].id, task(2));
 }
 
+TEST_F(WorkerPoolTest, ATaskThatComesWithTheEndOfASlotIsRunByTheOther) {
+  lane(0, "echo", 2);
+  std::uint32_t open = 1;  // the slot that stays, in turn
+  for (std::uint32_t round = 1; round <= 500; ++round) {
+    run(0, {4 * round, 4 * round + 1});
+    collect(2);
+    Orders orders;
+    orders.close = {SlotId{open}};
+    orders.run.push_back({task(4 * round + 2), Attempt{1}, 0, {}, {}});
+    pool_.order(std::move(orders));
+    collect(1, 1);
+    Orders reopen;
+    reopen.open = {{SlotId{nextSlot_}, 0, {}, {}}};
+    pool_.order(std::move(reopen));
+    open = nextSlot_++ - 1;
+  }
+}
+
 TEST_F(WorkerPoolTest, AQueuedTaskCanBeCancelledAndARunningOneIsLeftAlone) {
   Gate here;
   gate = &here;

@@ -58,6 +58,7 @@ class MembershipServer final : public schema::Membership::Server, private HeadDr
       spdlog::error("node {} reported what cannot be: {}", identity_.address.name,
                     read.error().why);
       state_.driver.leave(node_, identity_.incarnation, "its report broke a bound");
+      fenced("its report broke a bound");
       return KJ_EXCEPTION(FAILED, "the report broke a bound", read.error().why);
     }
     rpc::NodeNews& news = read.value();

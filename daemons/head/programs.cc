@@ -11,6 +11,11 @@ Result<bool> Programs::announce(const ProgramIdentity& identity) {
                    "the program has " + std::to_string(identity.size) + " bytes; 1 to 4 GiB"};
   }
   Program& program = programs_[identity.hash];
+  if (program.whole && program.size != identity.size) {
+    return Refusal{RefusalCode::invalid, "the program of this hash has " +
+                                             std::to_string(program.size) + " bytes, not " +
+                                             std::to_string(identity.size)};
+  }
   program.size = identity.size;
   return !program.whole;
 }

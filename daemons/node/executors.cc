@@ -32,8 +32,7 @@ class Executors::Executor final : private kj::TaskSet::ErrorHandler {
         job_(std::move(job)),
         acknowledgements_(owner.io_.provider->getTimer()),
         outbox_([this](Orders& orders) { return send(orders); },
-                [](kj::Exception&&) {},  // its end is what counts, and that is heard of
-                kOrdersInFlight),
+                [this](kj::Exception&& e) { deaf(kj::mv(e)); }, kOrdersInFlight),
         tasks_(*this) {}
 
   void fetchAndStart() {
@@ -149,6 +148,8 @@ class Executors::Executor final : private kj::TaskSet::ErrorHandler {
     if (task.job() != job_.job) {
       return Refusal{RefusalCode::unknown, "task " + show(task) + " is not this executor's"};
     }
+    // Nobody would give it back.
+    if (over_) return Refusal{RefusalCode::unavailable, "this executor is over"};
     ObjectStore& table = owner_.store_.table();
     if (rooms_.erase(task) > 0) static_cast<void>(table.abort(task));
     Result<Extent> place = table.create(task, size);
@@ -195,6 +196,12 @@ class Executors::Executor final : private kj::TaskSet::ErrorHandler {
           [this](auto response) { acknowledgements_.keep(kj::mv(response)); });
     }
     return kj::READY_NOW;  // it is gone, and the brain will hear of it
+  }
+
+  // It takes no orders any more.  A connection that is lost comes before the end that is heard of;
+  // anything else has to end it, or its tasks would wait for ever.
+  void deaf(kj::Exception&& e) {
+    if (e.getType() != kj::Exception::Type::DISCONNECTED) taskFailed(kj::mv(e));
   }
 
   rpc::Place placeOf(ObjectId object) {
@@ -244,7 +251,11 @@ class Executors::Executor final : private kj::TaskSet::ErrorHandler {
 
   void taskFailed(kj::Exception&& e) override {
     spdlog::error("executor {}: {}", id_.value, e.getDescription().cStr());
-    KJ_IF_MAYBE(process, process_) (*process)->kill();
+    KJ_IF_MAYBE(process, process_) {
+      (*process)->kill();
+    } else {
+      fail(std::string(e.getDescription().cStr()));
+    }
   }
 
   Executors& owner_;

@@ -46,7 +46,11 @@ int live(kj::AsyncIoContext& io, const NodeOptions& options, const Machine& mach
       left = true;
       return "asked to leave";
     });
-    std::string why = whole.exclusiveJoin(kj::mv(asksToLeave)).wait(io.waitScope);
+    // A head that goes in the middle of the join must not end a node that has served.
+    auto caught = whole.catch_([](kj::Exception&& e) {
+      return std::string(e.getDescription().cStr());
+    });
+    std::string why = caught.exclusiveJoin(kj::mv(asksToLeave)).wait(io.waitScope);
     if (left) return 0;
     if (!served) return complain(why);
     spdlog::warn("{}; joining again", why);

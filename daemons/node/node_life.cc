@@ -27,6 +27,7 @@ namespace alnilam {
 namespace {
 
 constexpr unsigned kReportsInFlight = 16;
+constexpr auto kMoverPatience = 5 * kj::SECONDS;  // then the node joins without
 
 std::vector<std::string> executorEnvironment(const NodeOptions& options, const Machine& machine) {
   std::vector<std::string> environment;
@@ -140,6 +141,7 @@ class NodeLife::State final : private NodeDriver::Hands,
   kj::Own<Executors> executors_;
   kj::Own<rpc::Outbox<rpc::NodeNews>> reports_;
   bool tellingLanes_ = false;
+  std::vector<rpc::NodeMail> early_;  // orders that overtook the answer to the join
   kj::TaskSet tasks_;  // last: the tasks use the members above
 };
 
@@ -147,7 +149,13 @@ kj::Promise<Result<NodeId>> NodeLife::State::begin() {
   Result<bool> made = makeStore();
   if (!made) return Result<NodeId>(made.error());
   return bind()
-      .then([this]() { return kj::mv(moverUp_.promise); })
+      .then([this]() {
+        auto late = io_.provider->getTimer().afterDelay(kMoverPatience).then([this]() {
+          spdlog::warn("no mover serves: until one does, objects travel by rpc");
+          transports_ = "none yet";
+        });
+        return moverUp_.promise.exclusiveJoin(kj::mv(late));
+      })
       .then([this]() { return join(); });
 }
 
@@ -239,6 +247,7 @@ Result<NodeId> NodeLife::State::joined(schema::JoinOutcome::Reader outcome) {
       [this](rpc::NodeNews& news) { return send(news); },
       [](kj::Exception&&) {},  // the connection's end is heard of below
       kReportsInFlight);
+  for (rpc::NodeMail& mail : std::exchange(early_, {})) obey(std::move(mail));
   tasks_.add(beat());
   tasks_.add(head_->whenEnded().then([this](std::string why) {
     end("the head is gone" + (why.empty() ? "" : ": " + why));
@@ -247,7 +256,7 @@ Result<NodeId> NodeLife::State::joined(schema::JoinOutcome::Reader outcome) {
 }
 
 void NodeLife::State::obey(rpc::NodeMail mail) {
-  if (!driver_) return;
+  if (!driver_) return early_.push_back(std::move(mail));
   for (const rpc::NodeAddress& peer : mail.peers) pulls_->know(peer);
   driver_->feed(node::FromHead{std::move(mail.orders)});
 }

@@ -19,7 +19,11 @@ kj::Promise<Result<std::string>> NodePrograms::get(const std::string& hash) {
   if (access(path.c_str(), X_OK) == 0) return Result<std::string>(path);
   auto it = fetching_.find(hash);
   if (it == fetching_.end()) it = fetching_.emplace(hash, fetch(hash).fork()).first;
-  return it->second.addBranch();
+  // What failed is tried again when the program is asked for the next time.
+  return it->second.addBranch().then([this, hash](Result<std::string> fetched) {
+    if (!fetched) fetching_.erase(hash);
+    return fetched;
+  });
 }
 
 kj::Promise<Result<std::string>> NodePrograms::fetch(std::string hash) {

@@ -104,7 +104,10 @@ class Loop {
    protected:
     kj::Promise<void> told(ToldContext context) override {
       Result<rpc::Told> told = rpc::read(context.getParams().getTold());
-      if (!told) return KJ_EXCEPTION(FAILED, "what the head told breaks a bound", told.error().why);
+      if (!told) {  // something that is waited for will never come
+        if (loop_.session_) loop_.session_->lost(told.error());
+        return KJ_EXCEPTION(FAILED, "what the head told breaks a bound", told.error().why);
+      }
       for (const rpc::NodeAddress& node : told.value().nodes) loop_.stores_.know(node);
       if (loop_.session_) {
         loop_.session_->told(told.value().values);
@@ -294,9 +297,13 @@ Result<Value> ClusterLink::State::store(
       onLoop<kj::Own<Stores::Room>>([&]() { return loop->allocate(object, size); });
   if (!room) return room.error();
   kj::Own<Stores::Room> filled = std::move(room).value();
+  // The room's capabilities end on the loop as well, also when `fill` throws.
+  KJ_DEFER(if (filled.get() != nullptr) static_cast<void>(onLoop<bool>([&]() {
+    auto given = kj::mv(filled);
+    return kj::Promise<Result<bool>>(Result<bool>(true));
+  })));
   fill(filled->bytes);
   NodeId node = filled->node;
-  // The room's capabilities end on the loop as well.
   Result<bool> sealed = onLoop<bool>([&]() {
     auto promise = filled->seal();
     return promise.attach(kj::mv(filled));

@@ -124,7 +124,7 @@ class ExecutorProcess {
         acknowledgements_(io_.provider->getTimer()),
         wakeup_(io_.unixEventPort, [this]() { passOn(); }),
         outbox_([this](ExecutorReport& report) { return send(report); },
-                [](kj::Exception&&) {},  // the node is gone, and so are we
+                [](kj::Exception&& e) { unheard(kj::mv(e)); },
                 kReportsInFlight) {}
 
   void serve() {
@@ -168,6 +168,13 @@ class ExecutorProcess {
     ExecutorReport& pending = outbox_.open();
     std::move(report.done.begin(), report.done.end(), std::back_inserter(pending.done));
     pending.closed.insert(pending.closed.end(), report.closed.begin(), report.closed.end());
+  }
+
+  // If the node is gone, so are we; one that will not take our reports must start another.
+  static void unheard(kj::Exception&& e) {
+    if (e.getType() == kj::Exception::Type::DISCONNECTED) return;
+    std::fprintf(stderr, "alnilam: the executor ends: %s\n", e.getDescription().cStr());
+    _exit(1);
   }
 
   kj::Promise<void> send(const ExecutorReport& report) {
