@@ -27,6 +27,8 @@ struct CUgraph_st;
 struct CUgraphNode_st;
 struct CUgraphExec_st;
 struct CUmemPoolHandle_st;
+struct CUgreenCtx_st;
+struct CUdevResourceDesc_st;
 
 namespace alnilam::gpu::abi {
 
@@ -43,6 +45,8 @@ using CUgraph = ::CUgraph_st*;
 using CUgraphNode = ::CUgraphNode_st*;
 using CUgraphExec = ::CUgraphExec_st*;
 using CUmemoryPool = ::CUmemPoolHandle_st*;
+using CUgreenCtx = ::CUgreenCtx_st*;
+using CUdevResourceDesc = ::CUdevResourceDesc_st*;
 using CUmemGenericAllocationHandle = unsigned long long;
 using CUhostFn = void (*)(void* userData);
 using CUoccupancyB2DSize = std::size_t (*)(int blockSize);
@@ -96,6 +100,8 @@ enum CUresult : unsigned {
   CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE = 804,
   CUDA_ERROR_TIMEOUT = 909,
   CUDA_ERROR_EXTERNAL_DEVICE = 911,
+  CUDA_ERROR_INVALID_RESOURCE_TYPE = 914,
+  CUDA_ERROR_INVALID_RESOURCE_CONFIGURATION = 915,
   CUDA_ERROR_UNKNOWN = 999,
 };
 
@@ -272,6 +278,15 @@ enum CUstreamCaptureStatus : unsigned {
   CU_STREAM_CAPTURE_STATUS_ACTIVE = 1,
   CU_STREAM_CAPTURE_STATUS_INVALIDATED = 2,
 };
+enum CUgreenCtxCreate_flags : unsigned { CU_GREEN_CTX_DEFAULT_STREAM = 0x1 };
+enum CUdevSmResourceSplit_flags : unsigned {
+  CU_DEV_SM_RESOURCE_SPLIT_IGNORE_SM_COSCHEDULING = 0x1,
+  CU_DEV_SM_RESOURCE_SPLIT_MAX_POTENTIAL_CLUSTER_SIZE = 0x2,
+};
+enum CUdevResourceType : unsigned {
+  CU_DEV_RESOURCE_TYPE_INVALID = 0,
+  CU_DEV_RESOURCE_TYPE_SM = 1,
+};
 enum CUlibraryOption : unsigned { CU_LIBRARY_HOST_UNIVERSAL_FUNCTION_AND_DATA_TABLE = 0 };
 
 struct CUuuid {
@@ -319,6 +334,21 @@ struct CUipcEventHandle {
 };
 struct CUmemPoolPtrExportData {
   unsigned char reserved[64];
+};
+
+// Some of a device's multiprocessors, as the driver deals them out.  Only the driver writes one.
+struct CUdevSmResource {
+  unsigned smCount;
+  unsigned minSmPartitionSize;      // a part has at least as many
+  unsigned smCoscheduledAlignment;  // and a multiple of this
+};
+struct CUdevResource {
+  CUdevResourceType type;  // says which member of the union counts
+  unsigned char internalPadding[92];
+  union {
+    CUdevSmResource sm;
+    unsigned char oversize[48];
+  };
 };
 
 // Passed by pointer only; whoever starts to use one defines it here.

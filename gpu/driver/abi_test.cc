@@ -128,6 +128,8 @@ ALNILAM_SIGNATURE(funcGetAttribute, PFN_cuFuncGetAttribute_v2020)
 ALNILAM_SIGNATURE(funcSetAttribute, PFN_cuFuncSetAttribute_v9000)
 ALNILAM_SIGNATURE(launchKernel, PFN_cuLaunchKernel_v4000)
 ALNILAM_SIGNATURE(occupancyMaxPotentialBlockSize, PFN_cuOccupancyMaxPotentialBlockSize_v6050)
+ALNILAM_SIGNATURE(occupancyMaxActiveBlocksPerMultiprocessor,
+                  PFN_cuOccupancyMaxActiveBlocksPerMultiprocessor_v6050)
 ALNILAM_SIGNATURE(ipcGetMemHandle, PFN_cuIpcGetMemHandle_v4010)
 ALNILAM_SIGNATURE(ipcOpenMemHandle, PFN_cuIpcOpenMemHandle_v11000)
 ALNILAM_SIGNATURE(ipcCloseMemHandle, PFN_cuIpcCloseMemHandle_v4010)
@@ -172,6 +174,13 @@ ALNILAM_SIGNATURE(streamGetId, PFN_cuStreamGetId_v12000)
 ALNILAM_SIGNATURE(streamWriteValue32, PFN_cuStreamWriteValue32_v11070)
 ALNILAM_SIGNATURE(streamWaitValue32, PFN_cuStreamWaitValue32_v11070)
 ALNILAM_SIGNATURE(ctxGetId, PFN_cuCtxGetId_v12000)
+ALNILAM_SIGNATURE(deviceGetDevResource, PFN_cuDeviceGetDevResource_v12040)
+ALNILAM_SIGNATURE(devSmResourceSplitByCount, PFN_cuDevSmResourceSplitByCount_v12040)
+ALNILAM_SIGNATURE(devResourceGenerateDesc, PFN_cuDevResourceGenerateDesc_v12040)
+ALNILAM_SIGNATURE(greenCtxCreate, PFN_cuGreenCtxCreate_v12040)
+ALNILAM_SIGNATURE(greenCtxDestroy, PFN_cuGreenCtxDestroy_v12040)
+ALNILAM_SIGNATURE(ctxFromGreenCtx, PFN_cuCtxFromGreenCtx_v12040)
+ALNILAM_SIGNATURE(greenCtxStreamCreate, PFN_cuGreenCtxStreamCreate_v12050)
 #undef ALNILAM_SIGNATURE
 
 #define ALNILAM_VALUE(name) \
@@ -224,6 +233,8 @@ ALNILAM_VALUE(CUDA_ERROR_SYSTEM_DRIVER_MISMATCH)
 ALNILAM_VALUE(CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE)
 ALNILAM_VALUE(CUDA_ERROR_TIMEOUT)
 ALNILAM_VALUE(CUDA_ERROR_EXTERNAL_DEVICE)
+ALNILAM_VALUE(CUDA_ERROR_INVALID_RESOURCE_TYPE)
+ALNILAM_VALUE(CUDA_ERROR_INVALID_RESOURCE_CONFIGURATION)
 ALNILAM_VALUE(CUDA_ERROR_UNKNOWN)
 ALNILAM_VALUE(CU_GET_PROC_ADDRESS_SUCCESS)
 ALNILAM_VALUE(CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND)
@@ -352,6 +363,11 @@ ALNILAM_VALUE(CU_STREAM_CAPTURE_STATUS_NONE)
 ALNILAM_VALUE(CU_STREAM_CAPTURE_STATUS_ACTIVE)
 ALNILAM_VALUE(CU_STREAM_CAPTURE_STATUS_INVALIDATED)
 ALNILAM_VALUE(CU_LIBRARY_HOST_UNIVERSAL_FUNCTION_AND_DATA_TABLE)
+ALNILAM_VALUE(CU_GREEN_CTX_DEFAULT_STREAM)
+ALNILAM_VALUE(CU_DEV_SM_RESOURCE_SPLIT_IGNORE_SM_COSCHEDULING)
+ALNILAM_VALUE(CU_DEV_SM_RESOURCE_SPLIT_MAX_POTENTIAL_CLUSTER_SIZE)
+ALNILAM_VALUE(CU_DEV_RESOURCE_TYPE_INVALID)
+ALNILAM_VALUE(CU_DEV_RESOURCE_TYPE_SM)
 #undef ALNILAM_VALUE
 
 static_assert(abi::kMemHostAllocPortable == CU_MEMHOSTALLOC_PORTABLE);
@@ -392,6 +408,13 @@ ALNILAM_FIELD(CUmemAllocationProp, allocFlags)
 ALNILAM_STRUCT(CUipcMemHandle)
 ALNILAM_STRUCT(CUipcEventHandle)
 ALNILAM_STRUCT(CUmemPoolPtrExportData)
+ALNILAM_STRUCT(CUdevSmResource)
+ALNILAM_FIELD(CUdevSmResource, smCount)
+ALNILAM_FIELD(CUdevSmResource, minSmPartitionSize)
+ALNILAM_FIELD(CUdevSmResource, smCoscheduledAlignment)
+ALNILAM_STRUCT(CUdevResource)
+ALNILAM_FIELD(CUdevResource, type)
+ALNILAM_FIELD(CUdevResource, sm)
 #undef ALNILAM_FIELD
 #undef ALNILAM_STRUCT
 
@@ -399,6 +422,7 @@ ALNILAM_STRUCT(CUmemPoolPtrExportData)
 static_assert(std::is_same_v<abi::CUstream, ::CUstream>);
 static_assert(std::is_same_v<abi::CUcontext, ::CUcontext>);
 static_assert(std::is_same_v<abi::CUfunction, ::CUfunction>);
+static_assert(std::is_same_v<abi::CUgreenCtx, ::CUgreenCtx>);
 static_assert(std::is_same_v<abi::CUdeviceptr, ::CUdeviceptr>);
 
 TEST(DriverAbi, IsTheToolkitsOwn) { SUCCEED() << "checked when this file was compiled"; }

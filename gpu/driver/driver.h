@@ -7,7 +7,7 @@
 //
 // Members are the driver's names without "cu" and without version: driver.streamCreate is
 // cuStreamCreate; functions.h says which version.  Required members are never null in a table from
-// the loader; optional ones (from ipcGetMemHandle on) may be.
+// the loader; optional ones (from memPoolExportToShareableHandle on) may be.
 //
 // Threading: a table is immutable once filled; its functions may be called from any thread, as the
 //   driver allows.  Never call one from a host function (launchHostFunc): hand over to a queue.

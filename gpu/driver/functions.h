@@ -156,16 +156,16 @@
       int* blockSize, CUfunction function, CUoccupancyB2DSize blockSizeToDynamicSMemSize, \
       std::size_t dynamicSMemSize, int blockSizeLimit)) \
   F(occupancyMaxActiveBlocksPerMultiprocessor, cuOccupancyMaxActiveBlocksPerMultiprocessor, \
-      6050, (int* numBlocks, CUfunction function, int blockSize, std::size_t dynamicSMemSize))
-
-#define ALNILAM_DRIVER_OPTIONAL(F) \
+      6050, (int* numBlocks, CUfunction function, int blockSize, std::size_t dynamicSMemSize)) \
   /* A9 IPC */ \
   F(ipcGetMemHandle, cuIpcGetMemHandle, 4010, (CUipcMemHandle* handle, CUdeviceptr pointer)) \
   F(ipcOpenMemHandle, cuIpcOpenMemHandle_v2, 11000, (CUdeviceptr* pointer, \
       CUipcMemHandle handle, unsigned flags)) \
   F(ipcCloseMemHandle, cuIpcCloseMemHandle, 4010, (CUdeviceptr pointer)) \
   F(ipcGetEventHandle, cuIpcGetEventHandle, 4010, (CUipcEventHandle* handle, CUevent event)) \
-  F(ipcOpenEventHandle, cuIpcOpenEventHandle, 4010, (CUevent* event, CUipcEventHandle handle)) \
+  F(ipcOpenEventHandle, cuIpcOpenEventHandle, 4010, (CUevent* event, CUipcEventHandle handle))
+
+#define ALNILAM_DRIVER_OPTIONAL(F) \
   /* B optional: pool IPC */ \
   F(memPoolExportToShareableHandle, cuMemPoolExportToShareableHandle, 11020, (void* handle, \
       CUmemoryPool pool, CUmemAllocationHandleType handleType, unsigned long long flags)) \
@@ -246,5 +246,19 @@
       std::uint32_t value, unsigned flags)) \
   F(streamWaitValue32, cuStreamWaitValue32_v2, 11070, (CUstream stream, CUdeviceptr addr, \
       std::uint32_t value, unsigned flags)) \
-  F(ctxGetId, cuCtxGetId, 12000, (CUcontext context, unsigned long long* ctxId))
+  F(ctxGetId, cuCtxGetId, 12000, (CUcontext context, unsigned long long* ctxId)) \
+  /* B optional: green contexts */ \
+  F(deviceGetDevResource, cuDeviceGetDevResource, 12040, (CUdevice device, \
+      CUdevResource* resource, CUdevResourceType type)) \
+  F(devSmResourceSplitByCount, cuDevSmResourceSplitByCount, 12040, (CUdevResource* result, \
+      unsigned* nbGroups, const CUdevResource* input, CUdevResource* remaining, \
+      unsigned useFlags, unsigned minCount)) \
+  F(devResourceGenerateDesc, cuDevResourceGenerateDesc, 12040, (CUdevResourceDesc* desc, \
+      CUdevResource* resources, unsigned nbResources)) \
+  F(greenCtxCreate, cuGreenCtxCreate, 12040, (CUgreenCtx* green, CUdevResourceDesc desc, \
+      CUdevice device, unsigned flags)) \
+  F(greenCtxDestroy, cuGreenCtxDestroy, 12040, (CUgreenCtx green)) \
+  F(ctxFromGreenCtx, cuCtxFromGreenCtx, 12040, (CUcontext* context, CUgreenCtx green)) \
+  F(greenCtxStreamCreate, cuGreenCtxStreamCreate, 12050, (CUstream* stream, CUgreenCtx green, \
+      unsigned flags, int priority))
 // clang-format on

@@ -69,7 +69,7 @@ TEST(Loader, TellsAbsenceFromBreakage) {
 }
 
 TEST(Loader, FillsEveryRequiredFunctionAndLeavesMissingOptionalOnesNull) {
-  fakeAnswers(0, 0, "cuIpcGetMemHandle");
+  fakeAnswers(0, 0, "cuMemPoolExportPointer");
   auto loaded = loadDriver(ALNILAM_FAKE_CUDA);
   ASSERT_TRUE(loaded) << loaded.error().why;
   const Driver& driver = loaded.value().driver;
@@ -77,9 +77,9 @@ TEST(Loader, FillsEveryRequiredFunctionAndLeavesMissingOptionalOnesNull) {
   EXPECT_NE(driver.member, nullptr) << #symbol;
   ALNILAM_DRIVER_REQUIRED(ALNILAM_EXPECT_THERE)
 #undef ALNILAM_EXPECT_THERE
-  EXPECT_EQ(driver.ipcGetMemHandle, nullptr);
+  EXPECT_EQ(driver.memPoolExportPointer, nullptr);
   EXPECT_EQ(driver.memcpyBatchAsync, nullptr) << "newer than the fake's 12.4";
-  EXPECT_NE(driver.ipcOpenMemHandle, nullptr);
+  EXPECT_NE(driver.memPoolImportPointer, nullptr);
   EXPECT_EQ(loaded.value().title(), "CUDA driver 12.4");
 }
 

@@ -4,6 +4,7 @@
 //
 // Each does what CUDA's manual says of the function of that name, as far as a program can tell;
 // where the emulator does less (no arrays, no graphs), the function is missing, not half there.
+// Required ones can't be missing: those of IPC answer CUDA_ERROR_NOT_SUPPORTED.
 //
 // Every function but those of errors refuses to run inside a host function
 // (CUDA_ERROR_NOT_PERMITTED) and before cuInit (CUDA_ERROR_NOT_INITIALIZED); those that need a
@@ -23,5 +24,15 @@ CUresult streamGetId(CUstream stream, unsigned long long* id);
 CUresult ctxGetId(CUcontext context, unsigned long long* id);
 CUresult funcGetParamInfo(CUfunction function, std::size_t index, std::size_t* offset,
                           std::size_t* size);
+CUresult deviceGetDevResource(CUdevice device, CUdevResource* resource, CUdevResourceType type);
+CUresult devSmResourceSplitByCount(CUdevResource* result, unsigned* groups,
+                                   const CUdevResource* input, CUdevResource* remaining,
+                                   unsigned flags, unsigned least);
+CUresult devResourceGenerateDesc(CUdevResourceDesc* desc, CUdevResource* resources,
+                                 unsigned count);
+CUresult greenCtxCreate(CUgreenCtx* green, CUdevResourceDesc desc, CUdevice device, unsigned flags);
+CUresult greenCtxDestroy(CUgreenCtx green);
+CUresult ctxFromGreenCtx(CUcontext* context, CUgreenCtx green);
+CUresult greenCtxStreamCreate(CUstream* stream, CUgreenCtx green, unsigned flags, int priority);
 
 }  // namespace alnilam::gpu::emulator::api

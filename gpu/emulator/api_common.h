@@ -26,6 +26,9 @@ Object* lookUp(Handle handle) {
 // Null if there's no such stream.
 Stream* streamOf(Context& current, CUstream handle);
 
+// Makes a stream of `context`.
+CUresult makeStream(Context& context, unsigned flags, int priority, CUstream* handle);
+
 // Puts work on a stream, in the order that CUDA gives it: the default stream waits for all blocking
 // streams of its context, and they for it.
 void put(Stream& stream, Stream::Work work);

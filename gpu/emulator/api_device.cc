@@ -55,6 +55,8 @@ const ErrorText kErrors[] = {
     ALNILAM_ERROR(CUDA_ERROR_LAUNCH_FAILED, "unspecified launch failure"),
     ALNILAM_ERROR(CUDA_ERROR_NOT_PERMITTED, "operation not permitted"),
     ALNILAM_ERROR(CUDA_ERROR_NOT_SUPPORTED, "operation not supported"),
+    ALNILAM_ERROR(CUDA_ERROR_INVALID_RESOURCE_TYPE, "invalid resource type"),
+    ALNILAM_ERROR(CUDA_ERROR_INVALID_RESOURCE_CONFIGURATION, "invalid resource configuration"),
     ALNILAM_ERROR(CUDA_ERROR_UNKNOWN, "unknown error"),
 };
 #undef ALNILAM_ERROR
@@ -66,11 +68,7 @@ const ErrorText* find(CUresult code) {
   return nullptr;
 }
 
-Device* deviceAt(CUdevice ordinal) {
-  auto& devices = machine()->devices;
-  if (ordinal < 0 || static_cast<std::size_t>(ordinal) >= devices.size()) return nullptr;
-  return devices[static_cast<std::size_t>(ordinal)].get();
-}
+Device* deviceAt(CUdevice ordinal) { return machine()->deviceAt(ordinal); }
 
 std::string pciOf(const DeviceConfig& config) {
   char text[32];
@@ -357,9 +355,8 @@ CUresult devicePrimaryCtxRelease(CUdevice ordinal) {
   {
     std::lock_guard lock(machine()->mutex);
     if (device->retained == 0) return CUDA_ERROR_INVALID_CONTEXT;
-    if (--device->retained > 0) return CUDA_SUCCESS;
   }
-  machine()->destroyContext(*device);
+  machine()->release(*device);
   return CUDA_SUCCESS;
 }
 CUresult devicePrimaryCtxSetFlags(CUdevice ordinal, unsigned flags) {
@@ -443,16 +440,18 @@ CUresult ctxEnablePeerAccess(CUcontext handle, unsigned flags) {
   auto* peer = lookUp<Context>(handle);
   if (!peer || peer->destroyed) return CUDA_ERROR_INVALID_CONTEXT;
   if (flags != 0) return CUDA_ERROR_INVALID_VALUE;
-  if (peer == context) return CUDA_ERROR_INVALID_DEVICE;
-  std::lock_guard lock(context->mutex);
-  return context->peers.insert(peer).second ? CUDA_SUCCESS : CUDA_ERROR_PEER_ACCESS_ALREADY_ENABLED;
+  Context &from = context->primary(), &to = peer->primary();
+  if (&from == &to) return CUDA_ERROR_INVALID_DEVICE;
+  std::lock_guard lock(from.mutex);
+  return from.peers.insert(&to).second ? CUDA_SUCCESS : CUDA_ERROR_PEER_ACCESS_ALREADY_ENABLED;
 }
 CUresult ctxDisablePeerAccess(CUcontext handle) {
   ALNILAM_ENTER_CONTEXT(context);
   auto* peer = lookUp<Context>(handle);
   if (!peer) return CUDA_ERROR_INVALID_CONTEXT;
-  std::lock_guard lock(context->mutex);
-  return context->peers.erase(peer) ? CUDA_SUCCESS : CUDA_ERROR_PEER_ACCESS_NOT_ENABLED;
+  Context& from = context->primary();
+  std::lock_guard lock(from.mutex);
+  return from.peers.erase(&peer->primary()) ? CUDA_SUCCESS : CUDA_ERROR_PEER_ACCESS_NOT_ENABLED;
 }
 
 }  // namespace alnilam::gpu::emulator::api

@@ -99,11 +99,7 @@ CUresult fill(CUstream handle, CUdeviceptr to, std::size_t size, Fill write) {
   return CUDA_SUCCESS;
 }
 
-Device* deviceAt(CUdevice ordinal) {
-  auto& devices = machine()->devices;
-  if (ordinal < 0 || static_cast<std::size_t>(ordinal) >= devices.size()) return nullptr;
-  return devices[static_cast<std::size_t>(ordinal)].get();
-}
+Device* deviceAt(CUdevice ordinal) { return machine()->deviceAt(ordinal); }
 
 }  // namespace
 

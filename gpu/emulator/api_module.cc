@@ -161,7 +161,7 @@ CUresult moduleLoadDataEx(CUmodule* out, const void* image, unsigned count, CUji
       log.sizeOut = &values[i];
     }
   }
-  return load(*context, static_cast<const char*>(image), log, out);
+  return load(context->primary(), static_cast<const char*>(image), log, out);
 }
 CUresult moduleLoadData(CUmodule* out, const void* image) {
   return moduleLoadDataEx(out, image, 0, nullptr, nullptr);
@@ -281,7 +281,7 @@ CUresult launchKernel(CUfunction handle, unsigned gridX, unsigned gridY, unsigne
   if (!stream || !function) return CUDA_ERROR_INVALID_HANDLE;
   Context* its = stream->context();
   // A module's code is on one device: a stream of another one can't run it.
-  if (function->module->context != its) return CUDA_ERROR_INVALID_HANDLE;
+  if (function->module->context != &its->primary()) return CUDA_ERROR_INVALID_HANDLE;
   bool dimensionsFit = gridX && gridY && gridZ && blockX && blockY && blockZ &&
                        gridX <= 0x7fffffffu && gridY <= 65535 && gridZ <= 65535 && blockX <= 1024 &&
                        blockY <= 1024 && blockZ <= 64;
@@ -296,7 +296,7 @@ CUresult launchKernel(CUfunction handle, unsigned gridX, unsigned gridY, unsigne
   launch->grid = {gridX, gridY, gridZ};
   launch->block = {blockX, blockY, blockZ};
   launch->dynamicShared = sharedBytes;
-  launch->multiprocessors = static_cast<std::uint32_t>(its->device.config.multiprocessors);
+  launch->multiprocessors = static_cast<std::uint32_t>(its->multiprocessors);
   if (!gatherParams(*launch->kernel, params, extra, launch->params))
     return CUDA_ERROR_INVALID_VALUE;
   std::uint64_t number = ++its->device.launches;
@@ -338,7 +338,7 @@ CUresult occupancyMaxPotentialBlockSize(int* minGrid, int* blockSize, CUfunction
   }
   if (best == 0) best = std::min(most, kLanes);
   *blockSize = static_cast<int>(best);
-  *minGrid = bestBlocks * function->module->context->device.config.multiprocessors;
+  *minGrid = bestBlocks * context->multiprocessors;
   return CUDA_SUCCESS;
 }
 

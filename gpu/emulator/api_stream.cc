@@ -47,28 +47,39 @@ void trimPools(Device& device) {
 }
 
 void synchronize(Context& context) {
-  std::vector<std::shared_ptr<Ticket>> all{context.defaultStream->mark()};
+  std::vector<std::shared_ptr<Ticket>> all;
+  auto markAll = [&all](Context& its) {
+    all.push_back(its.defaultStream->mark());
+    for (Stream* stream : its.streams) all.push_back(stream->mark());
+  };
   {
     std::lock_guard lock(context.mutex);
-    for (Stream* stream : context.streams) all.push_back(stream->mark());
+    markAll(context);
+    for (Context* part : context.greens) {
+      std::lock_guard partLock(part->mutex);
+      markAll(*part);
+    }
   }
   for (auto& ticket : all) ticket->wait();
   trimPools(context.device);
 }
 
-CUresult streamCreateWithPriority(CUstream* handle, unsigned flags, int priority) {
-  ALNILAM_ENTER_CONTEXT(context);
-  if (!handle || flags > CU_STREAM_NON_BLOCKING) return CUDA_ERROR_INVALID_VALUE;
+CUresult makeStream(Context& context, unsigned flags, int priority, CUstream* handle) {
   if (priority > 0) priority = 0;  // out of range is clamped, as the driver does
   if (priority < -5) priority = -5;
-  auto* stream = new Stream(context, flags, priority, ++machine()->lastId);
+  auto* stream = new Stream(&context, flags, priority, ++machine()->lastId);
   {
-    std::lock_guard lock(context->mutex);
-    context->streams.insert(stream);
+    std::lock_guard lock(context.mutex);
+    context.streams.insert(stream);
   }
   machine()->add(stream);
   *handle = reinterpret_cast<CUstream>(stream);
   return CUDA_SUCCESS;
+}
+CUresult streamCreateWithPriority(CUstream* handle, unsigned flags, int priority) {
+  ALNILAM_ENTER_CONTEXT(context);
+  if (!handle || flags > CU_STREAM_NON_BLOCKING) return CUDA_ERROR_INVALID_VALUE;
+  return makeStream(*context, flags, priority, handle);
 }
 CUresult streamCreate(CUstream* handle, unsigned flags) {
   return streamCreateWithPriority(handle, flags, 0);
@@ -142,7 +153,7 @@ CUresult launchHostFunc(CUstream handle, CUhostFn function, void* userData) {
   Context* its = stream->context();
   put(*stream, [its, function, userData] {
     // As the driver: a context that has failed calls nobody any more.
-    if (its->failure.load() != CUDA_SUCCESS || its->device.lost) return;
+    if (its->primary().failure.load() != CUDA_SUCCESS || its->device.lost) return;
     Stream::inHostFunction() = true;
     function(userData);
     Stream::inHostFunction() = false;

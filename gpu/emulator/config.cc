@@ -100,11 +100,17 @@ bool readPci(std::string_view text, DeviceConfig& device) {
   return true;
 }
 
-std::optional<Refusal> apply(std::string_view setting, std::vector<DeviceConfig>& devices,
+std::optional<Refusal> apply(std::string_view setting, MachineConfig& machine,
                              std::uint64_t& seed) {
+  std::vector<DeviceConfig>& devices = machine.devices;
   std::size_t equals = setting.find('=');
   if (equals == std::string_view::npos) return refuse(setting, "is not NAME=VALUE");
   std::string_view name = setting.substr(0, equals), value = setting.substr(equals + 1);
+  if (name == "green") {
+    if (value != "on" && value != "off") return refuse(setting, "is neither on nor off");
+    machine.green = value == "on";
+    return std::nullopt;
+  }
   std::size_t which = 0;
   if (std::size_t at = value.find('@'); at != std::string_view::npos) {
     auto index = number<std::size_t>(value.substr(at + 1));
@@ -124,7 +130,7 @@ std::optional<Refusal> apply(std::string_view setting, std::vector<DeviceConfig>
   else if (name == "oom") device.failAllocation = *count;
   else if (name == "launch") device.failLaunch = *count;
   else if (name == "lost") device.loseAtLaunch = *count;
-  else return refuse(setting, "is not known (known: oom, launch, lost, pci, seed)");
+  else return refuse(setting, "is not known (known: oom, launch, lost, pci, seed, green)");
   return std::nullopt;
 }
 
@@ -137,8 +143,9 @@ std::uint64_t mixed(std::uint64_t x) {  // Source: splitmix64, Vigna 2015
 
 }  // namespace
 
-Result<std::vector<DeviceConfig>> parseConfig(std::string_view text) {
-  std::vector<DeviceConfig> devices;
+Result<MachineConfig> parseConfig(std::string_view text) {
+  MachineConfig machine;
+  std::vector<DeviceConfig>& devices = machine.devices;
   std::vector<std::string_view> parts = split(text, ';');
   for (std::string_view group : split(parts[0], ',')) {
     if (auto refusal = addGroup(group, devices)) return *refusal;
@@ -150,7 +157,7 @@ Result<std::vector<DeviceConfig>> parseConfig(std::string_view text) {
   }
   std::uint64_t seed = 0;
   for (std::size_t i = 1; i < parts.size(); ++i) {
-    if (auto refusal = apply(parts[i], devices, seed)) return *refusal;
+    if (auto refusal = apply(parts[i], machine, seed)) return *refusal;
   }
   for (std::size_t i = 0; i < devices.size(); ++i) {
     std::uint64_t first = mixed(seed * kMostDevices + i + 1), second = mixed(first);
@@ -158,7 +165,7 @@ Result<std::vector<DeviceConfig>> parseConfig(std::string_view text) {
     std::memcpy(devices[i].uuid + 4, &first, 8);
     std::memcpy(devices[i].uuid + 12, &second, 4);
   }
-  return devices;
+  return machine;
 }
 
 }  // namespace alnilam::gpu::emulator

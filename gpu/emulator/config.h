@@ -9,6 +9,7 @@
 //            | "lost" "=" N [ "@" DEVICE ]             the device is lost at the Nth launch
 //            | "pci" "=" DOMAIN:BUS:DEVICE.FUNCTION "@" DEVICE
 //            | "seed" "=" N                            makes other UUIDs than another seed
+//            | "green" "=" ( "on" | "off" )            off: a driver without green contexts
 //
 // N counts from 1; without "@" a fault is on device 0.  SIZE is a number and KiB, MiB, GiB or TiB.
 // MODEL is one that the emulator knows by name, capability and multiprocessors; without it, a plain
@@ -38,7 +39,12 @@ struct DeviceConfig {
   std::uint64_t loseAtLaunch = 0;
 };
 
+struct MachineConfig {
+  std::vector<DeviceConfig> devices;
+  bool green = true;
+};
+
 // Refuses (invalid), naming the part that isn't understood.
-Result<std::vector<DeviceConfig>> parseConfig(std::string_view text);
+Result<MachineConfig> parseConfig(std::string_view text);
 
 }  // namespace alnilam::gpu::emulator

@@ -63,6 +63,7 @@ const Case kBad[] = {
     {"1x1GiB;oom=1@3", "names no device"},
     {"1x1GiB;pci=1b:00@0", "PCI address"},
     {"1x1GiB;colour=3", "known: oom"},
+    {"1x1GiB;green=maybe", "neither on nor off"},
 };
 
 TEST(EmulatorConfig, WhatIsNotUnderstoodIsRefusedWithTheReason) {

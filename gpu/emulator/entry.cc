@@ -18,12 +18,22 @@ struct Entry {
 
 #define ALNILAM_EMULATED(member, symbol, version, parameters) \
   {#symbol, version, reinterpret_cast<void*>(&member)},
-const Entry kEntries[] = {
-    ALNILAM_DRIVER_REQUIRED(ALNILAM_EMULATED){"cuStreamGetId", 12000,
-                                              reinterpret_cast<void*>(&streamGetId)},
-    {"cuCtxGetId", 12000, reinterpret_cast<void*>(&ctxGetId)},
-    {"cuFuncGetParamInfo", 12040, reinterpret_cast<void*>(&funcGetParamInfo)}};
+#define ALNILAM_OPTIONAL(member, symbol, version) \
+  {#symbol, version, reinterpret_cast<void*>(&member)}
+const Entry kEntries[] = {ALNILAM_DRIVER_REQUIRED(ALNILAM_EMULATED)  //
+                          ALNILAM_OPTIONAL(streamGetId, cuStreamGetId, 12000),
+                          ALNILAM_OPTIONAL(ctxGetId, cuCtxGetId, 12000),
+                          ALNILAM_OPTIONAL(funcGetParamInfo, cuFuncGetParamInfo, 12040)};
+const Entry kGreenEntries[] = {
+    ALNILAM_OPTIONAL(deviceGetDevResource, cuDeviceGetDevResource, 12040),
+    ALNILAM_OPTIONAL(devSmResourceSplitByCount, cuDevSmResourceSplitByCount, 12040),
+    ALNILAM_OPTIONAL(devResourceGenerateDesc, cuDevResourceGenerateDesc, 12040),
+    ALNILAM_OPTIONAL(greenCtxCreate, cuGreenCtxCreate, 12040),
+    ALNILAM_OPTIONAL(greenCtxDestroy, cuGreenCtxDestroy, 12040),
+    ALNILAM_OPTIONAL(ctxFromGreenCtx, cuCtxFromGreenCtx, 12040),
+    ALNILAM_OPTIONAL(greenCtxStreamCreate, cuGreenCtxStreamCreate, 12050)};
 #undef ALNILAM_EMULATED
+#undef ALNILAM_OPTIONAL
 
 // "cuMemAlloc" for "cuMemAlloc_v2".
 std::string baseOf(const char* symbol) {
@@ -39,16 +49,20 @@ CUresult getProcAddress(const char* symbol, void** function, int version, std::u
   if (!symbol || !function || flags > 2) return CUDA_ERROR_INVALID_VALUE;
   *function = nullptr;
   CUdriverProcAddressQueryResult result = CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND;
-  for (const Entry& entry : kEntries) {
-    if (baseOf(entry.symbol) != symbol) continue;
-    // Only the one signature is here; who asks for an older one must not get it.
-    if (version >= entry.version) {
-      *function = entry.function;
-      result = CU_GET_PROC_ADDRESS_SUCCESS;
-    } else {
-      result = CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT;
+  auto lookIn = [&](const auto& entries) {
+    for (const Entry& entry : entries) {
+      if (baseOf(entry.symbol) != symbol) continue;
+      // Only the one signature is here; who asks for an older one must not get it.
+      if (version >= entry.version) {
+        *function = entry.function;
+        result = CU_GET_PROC_ADDRESS_SUCCESS;
+      } else {
+        result = CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT;
+      }
     }
-  }
+  };
+  lookIn(kEntries);
+  if (machine() && machine()->green) lookIn(kGreenEntries);
   if (found) *found = result;
   return CUDA_SUCCESS;
 }

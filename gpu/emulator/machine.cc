@@ -29,15 +29,15 @@ Result<bool> configureMachine(const std::string& text) {
   std::lock_guard lock(process().mutex);
   Machine* old = process().machine.get();
   if (old && old->text == text) return true;
-  auto configs = parseConfig(text);
-  if (!configs) return configs.error();
+  auto config = parseConfig(text);
+  if (!config) return config.error();
   if (old && old->anyContext()) {
     return Refusal{RefusalCode::invalid, "this process already uses emulated GPUs '" + old->text +
                                              "'; it can't have '" + text + "' as well"};
   }
   process().current.store(nullptr, std::memory_order_release);
   process().machine.reset();
-  auto fresh = std::make_unique<Machine>(text, std::move(configs).value());
+  auto fresh = std::make_unique<Machine>(text, std::move(config).value());
   for (auto& device : fresh->devices) {
     if (!device->memory.usable()) {
       return Refusal{
@@ -103,14 +103,24 @@ Device::Device(int number, DeviceConfig what)
 Context::Context(Machine& owner, Device& of)
     : machine(owner),
       device(of),
+      multiprocessors(of.config.multiprocessors),
       id(++owner.lastId),
       defaultStream(std::make_unique<Stream>(this, 0, 0, ++owner.lastId)) {}
+
+Context::Context(Context& primary, int count)
+    : machine(primary.machine),
+      device(primary.device),
+      parent(&primary),
+      multiprocessors(count),
+      id(++machine.lastId),
+      defaultStream(
+          std::make_unique<Stream>(this, abi::CU_STREAM_NON_BLOCKING, 0, ++machine.lastId)) {}
 
 MemoryRange Context::find(std::uint64_t address) const {
   if (device.memory.contains(address)) return device.memory.find(address);
   {
-    std::lock_guard lock(mutex);
-    for (Context* peer : peers) {
+    std::lock_guard lock(primary().mutex);
+    for (Context* peer : primary().peers) {
       if (peer->device.memory.contains(address)) return peer->device.memory.find(address);
     }
   }
@@ -120,18 +130,20 @@ MemoryRange Context::find(std::uint64_t address) const {
 abi::CUresult Context::state() const {
   if (device.lost.load(std::memory_order_relaxed)) return abi::CUDA_ERROR_DEVICE_UNAVAILABLE;
   if (destroyed.load(std::memory_order_relaxed)) return abi::CUDA_ERROR_CONTEXT_IS_DESTROYED;
-  return failure.load(std::memory_order_relaxed);
+  return primary().failure.load(std::memory_order_relaxed);
 }
 
 void Context::fail(abi::CUresult code, const std::string& message) {
   abi::CUresult none = abi::CUDA_SUCCESS;
-  if (failure.compare_exchange_strong(none, code)) report(message);
+  if (primary().failure.compare_exchange_strong(none, code)) report(message);
 }
 
-Machine::Machine(std::string wanted, std::vector<DeviceConfig> configs)
-    : text(std::move(wanted)), grids(std::max(1u, std::thread::hardware_concurrency()) - 1) {
-  for (DeviceConfig& config : configs) {
-    devices.push_back(std::make_unique<Device>(static_cast<int>(devices.size()), config));
+Machine::Machine(std::string wanted, MachineConfig config)
+    : text(std::move(wanted)),
+      green(config.green),
+      grids(std::max(1u, std::thread::hardware_concurrency()) - 1) {
+  for (DeviceConfig& device : config.devices) {
+    devices.push_back(std::make_unique<Device>(static_cast<int>(devices.size()), device));
     add(&devices.back()->defaultPool);
   }
 }
@@ -152,6 +164,11 @@ void Machine::add(const void* handle) {
 void Machine::remove(const void* handle) {
   std::lock_guard lock(mutex);
   handles.erase(handle);
+}
+
+Device* Machine::deviceAt(int ordinal) {
+  bool there = ordinal >= 0 && static_cast<std::size_t>(ordinal) < devices.size();
+  return there ? devices[static_cast<std::size_t>(ordinal)].get() : nullptr;
 }
 
 Device* Machine::deviceOf(std::uint64_t address) {
@@ -176,31 +193,71 @@ bool Machine::anyContext() {
                      [](auto& device) { return device->context != nullptr; });
 }
 
+// Ends what belongs to a context: streams, events and modules.
+void Machine::empty(Context& context) {
+  context.destroyed = true;
+  for (Stream* stream : context.streams) {
+    remove(stream);
+    delete stream;
+  }
+  context.streams.clear();
+  context.defaultStream.reset();
+  for (Event* event : context.events) {
+    remove(event);
+    delete event;
+  }
+  context.events.clear();
+  for (ModuleObject* module : context.modules) {
+    for (auto& [name, function] : module->functions) remove(function.get());
+    remove(module);
+    delete module;
+  }
+  context.modules.clear();
+}
+
+void Machine::release(Device& device) {
+  {
+    std::lock_guard lock(mutex);
+    if (--device.retained > 0) return;
+  }
+  destroyContext(device);
+}
+
+void Machine::destroyGreen(GreenContext& part) {
+  std::unique_ptr<GreenContext> ended;
+  {
+    std::lock_guard lock(mutex);
+    auto found = greens.find(&part);
+    ended = std::move(found->second);
+    greens.erase(found);
+    handles.erase(&part);
+  }
+  Context& context = *ended->context;
+  {
+    std::lock_guard lock(context.parent->mutex);
+    context.parent->greens.erase(&context);
+  }
+  empty(context);
+  std::lock_guard lock(mutex);
+  graveyard.push_back(std::move(ended->context));
+}
+
 void Machine::destroyContext(Device& device) {
+  std::vector<GreenContext*> parts;
   std::unique_ptr<Context> context;
+  {
+    std::lock_guard lock(mutex);
+    for (auto& [part, whole] : greens) {
+      if (part->context->parent == device.context.get()) parts.push_back(part);
+    }
+  }
+  for (GreenContext* part : parts) destroyGreen(*part);
   {
     std::lock_guard lock(mutex);
     context = std::move(device.context);
     device.retained = 0;
   }
-  context->destroyed = true;
-  for (Stream* stream : context->streams) {
-    remove(stream);
-    delete stream;
-  }
-  context->streams.clear();
-  context->defaultStream.reset();
-  for (Event* event : context->events) {
-    remove(event);
-    delete event;
-  }
-  context->events.clear();
-  for (ModuleObject* module : context->modules) {
-    for (auto& [name, function] : module->functions) remove(function.get());
-    remove(module);
-    delete module;
-  }
-  context->modules.clear();
+  empty(*context);
   for (auto& other : devices) {
     if (!other->context) continue;
     std::lock_guard lock(other->context->mutex);

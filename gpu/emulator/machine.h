@@ -6,8 +6,10 @@
 // stale handle is an error and not a crash.
 //
 // A device has one context, the primary one, made when it is first retained and destroyed with all
-// that belongs to it when it is last released.  A kernel's fault is kept by its context: every
-// later call on it returns the same code.  A lost device fails everything on it for good.
+// that belongs to it when it is last released.  A green context is a part of its multiprocessors
+// with streams and events of its own; memory, modules, peers and faults are the primary context's,
+// which it retains.  A kernel's fault is kept by its context: every later call on it returns the
+// same code.  A lost device fails everything on it for good.
 //
 // Threading: Machine::mutex guards the tables of handles and nothing else; each object guards
 //   itself.  It's never held while waiting for work.
@@ -86,6 +88,11 @@ struct ModuleObject {
 
 struct Context final : AddressSpace {
   Context(Machine& machine, Device& device);
+  Context(Context& primary, int multiprocessors);  // a green one
+
+  // Who has the memory, the modules and the failure: itself, unless it's green.
+  Context& primary() { return parent ? *parent : *this; }
+  const Context& primary() const { return parent ? *parent : *this; }
 
   MemoryRange find(std::uint64_t address) const override;
   // What a call on this context returns before it does anything.
@@ -94,6 +101,8 @@ struct Context final : AddressSpace {
 
   Machine& machine;
   Device& device;
+  Context* const parent = nullptr;  // of a green context the primary one
+  const int multiprocessors;
   const std::uint64_t id;
   std::atomic<abi::CUresult> failure{abi::CUDA_SUCCESS};
   std::atomic<bool> destroyed{false};
@@ -103,13 +112,27 @@ struct Context final : AddressSpace {
   std::set<Event*> events;          // owned
   std::set<ModuleObject*> modules;  // owned
   std::set<Context*> peers;         // whose memory kernels here may touch
+  std::set<Context*> greens;        // made of this one, live
+};
+
+// What a CUgreenCtx stands for.  Its context is another handle, as with the driver.
+struct GreenContext {
+  std::unique_ptr<Context> context;
+};
+
+// What a CUdevResourceDesc stands for.  The driver has no way to give one back, so equal ones are
+// the same.
+struct ResourceDesc {
+  Device* device = nullptr;
+  unsigned multiprocessors = 0;
 };
 
 struct Machine {
-  Machine(std::string text, std::vector<DeviceConfig> configs);
+  Machine(std::string text, MachineConfig config);
   ~Machine();
 
   const std::string text;
+  const bool green;  // whether the driver has green contexts
   std::vector<std::unique_ptr<Device>> devices;
   GridPool grids;
   std::atomic<std::uint64_t> executed{0};  // PTX instructions, counted once for each lane
@@ -119,15 +142,23 @@ struct Machine {
   std::set<const void*> handles;  // streams, events, modules, functions, pools, contexts
   std::map<std::uint64_t, std::uint64_t> pinned;    // host memory: address -> bytes
   std::set<std::uint64_t> owned;                    // of these, allocated here
+  std::map<GreenContext*, std::unique_ptr<GreenContext>> greens;
+  std::map<std::pair<Device*, unsigned>, std::unique_ptr<ResourceDesc>> descs;
   std::vector<std::unique_ptr<Context>> graveyard;  // so that a stale context is known as such
 
   bool isLive(const void* handle);
   void add(const void* handle);
   void remove(const void* handle);
+  Device* deviceAt(int ordinal);  // or null
   Device* deviceOf(std::uint64_t address);
   MemoryRange findPinned(std::uint64_t address);
+  void release(Device& device);  // one reference to its primary context
   void destroyContext(Device& device);
+  void destroyGreen(GreenContext& part);
   bool anyContext();
+
+ private:
+  void empty(Context& context);
 };
 
 // The process's machine; null before it is configured.
