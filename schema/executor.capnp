@@ -87,6 +87,7 @@ struct RunTask {
   lane @2 :UInt32;
   arguments @3 :Data;
   inputs @4 :List(RunInput);  # null: none
+  awaited @5 :Bool;           # tasks that follow may name its result as coming
 }
 
 struct RunInput {
@@ -94,7 +95,8 @@ struct RunInput {
   offset @1 :UInt64;  # if stored: where it lies in the arena, in place until the task was reported
   size @2 :UInt64;    # if stored: bytes
   stored @3 :Bool;
-  held @4 :Data;      # the bytes, unless stored
+  held @4 :Data;      # the bytes, unless stored or coming
+  coming @5 :Bool;    # made by a task that was sent to this executor before and is not reported yet
 }
 
 struct ExecutorReport {

@@ -100,7 +100,9 @@ struct Assignment {
   attempt @1 :UInt32;        # from 1
   taskClass @2 :UInt32;      # in the job's table
   arguments @3 :Data;
-  inputs @4 :List(Common.ObjectValue);  # held or stored; null: none
+  inputs @4 :List(Common.ObjectValue);  # null: none; held or stored, or pending: made here by the
+                                        # task of that id, which was assigned earlier
+  awaited @5 :Bool;          # tasks wait for its result, and may be assigned to this node as well
 }
 
 struct TaskDone {
@@ -118,6 +120,7 @@ struct TaskDone {
     held @0;
     stored @1;
     failed @2;
+    returned @3;  # not begun: an input that was to be made here will not be; charged to nobody
   }
 }
 

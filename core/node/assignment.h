@@ -16,7 +16,10 @@ struct Assignment {
   Attempt attempt;
   ClassIndex taskClass = 0;
   Blob arguments;
-  std::vector<std::pair<ObjectId, Value>> inputs;  // held or stored, never pending or failed
+  // Held or stored, never failed.  Pending: made on this node by the task of that id, which was
+  // assigned to it earlier; the node starts this one as soon as it is made, or returns it.
+  std::vector<std::pair<ObjectId, Value>> inputs;
+  bool awaited = false;  // tasks wait for its result, and may be assigned to this node as well
 };
 
 // A class the node has not been told of on this connection.

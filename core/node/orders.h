@@ -12,6 +12,10 @@
 // other, and reports the slot as closed.  Queued tasks stay with the lane; a lane without slots and
 // with queued tasks is legal and simply waits.
 //
+// A *chain* runs without the node in between: a task may be sent while inputs of it are still coming
+// from tasks that this executor has.  It draws no slot until the last of them is made; if one of
+// them is not, it ends as `returned`, which is nobody's failure.
+//
 // Order: orders are carried out in the order of the struct's members; reports likewise.
 
 #include "core/base/blob.h"
@@ -33,12 +37,14 @@ struct SlotGrant {
   std::vector<DeviceGrant> devices;
 };
 
-// An input of a task that is ready to run: its bytes, or the store's object of that id, which the
-// node holds in place until the task has ended.
+// An input of a task: its bytes, or the store's object of that id, which the node holds in place
+// until the task has ended; or it is yet to be made by the task of that id.
 struct RunInput {
   ObjectId object;
-  Blob held;            // meaningful unless `stored`
+  Blob held;            // meaningful unless `stored` or `coming`
   bool stored = false;
+  bool coming = false;  // made by a task that was sent to this executor before and is not reported
+                        // yet; `held` and `stored` are filled in when it has ended
 };
 
 struct RunTask {
@@ -47,6 +53,7 @@ struct RunTask {
   ClassIndex lane = 0;
   Blob arguments;
   std::vector<RunInput> inputs;
+  bool awaited = false;  // tasks that follow may name its result as coming
 };
 
 struct Orders {
@@ -65,7 +72,8 @@ struct Orders {
 struct TaskDone {
   TaskId id;
   Attempt attempt;
-  enum class How : std::uint8_t { held, stored, failed } how = How::held;
+  // `returned`: it did not begin, because an input that was coming will not be made here.
+  enum class How : std::uint8_t { held, stored, failed, returned } how = How::held;
   Blob held;          // the result, if at most kInlineLimit (any size in the embedded engine)
   Bytes size = 0;     // of a stored result, which lies in the store under the task's id
   FailurePtr failure;

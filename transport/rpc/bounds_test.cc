@@ -102,8 +102,8 @@ TEST(Bounds, AReport) {
   struct Row { const char* why; std::function<void(Report::Builder)> spoil; };
   const Row rows[] = {
     {"an id is zero", [](auto b) { b.getDone()[0].setTask(0); }},
-    {"unknown end of a task: 3", [](auto b) {
-       b.getDone()[0].setHow(static_cast<schema::TaskDone::How>(3)); }},
+    {"unknown end of a task: 4", [](auto b) {
+       b.getDone()[0].setHow(static_cast<schema::TaskDone::How>(4)); }},
     {"points at no failure", [](auto b) {
        b.getDone()[0].setHow(schema::TaskDone::How::FAILED);
        b.getDone()[0].setFailure(4'000'000'000); }},
@@ -120,6 +120,42 @@ TEST(Bounds, AReport) {
                                   [](auto reader) { return read(reader); });
     EXPECT_THAT(why, HasSubstr(row.why));
   }
+}
+
+TEST(Bounds, InputsOfATask) {
+  using Value = schema::ObjectValue;
+  struct Row { const char* why; std::function<void(Value::Builder)> spoil; };
+  const Row rows[] = {
+    {"taken", [](auto v) { v.setState(Value::State::PENDING); }},  // made there
+    {"an input has failed", [](auto v) { v.setState(Value::State::FAILED); }},
+    {"has no holder", [](auto v) { v.setState(Value::State::STORED); v.disownHolders(); }},
+    {"an id is zero", [](auto v) { v.setObject(0); }},
+  };
+  NodeMail mail;
+  mail.orders.assign.push_back(MadeUp(1).assignment());
+  mail.orders.assign[0].inputs = {{ObjectId::make({7}, 1), alnilam::Value::of({})}};
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.why);
+    auto why = whyRefused<schema::NodeOrders>(
+        mail, [&](auto b) { row.spoil(b.getAssign()[0].getInputs()[0]); },
+        [](auto reader) { return read(reader); });
+    EXPECT_THAT(why, HasSubstr(row.why));
+  }
+}
+
+TEST(Bounds, AnInputOfATaskIsStoredOrComing) {
+  capnp::MallocMessageBuilder message;
+  auto root = message.initRoot<schema::ExecutorOrders>();
+  auto input = root.initRun(1)[0].initInputs(1)[0];
+  root.getRun()[0].setTask(ObjectId::make({7}, 2).value);
+  input.setObject(ObjectId::make({7}, 1).value);
+  input.setComing(true);
+  auto bytesAt = [](ObjectId, Place) -> Result<Blob> { return Blob(); };
+  EXPECT_TRUE(read(root.asReader(), bytesAt).hasValue());
+  input.setStored(true);
+  auto got = read(root.asReader(), bytesAt);
+  ASSERT_FALSE(got.hasValue());
+  EXPECT_THAT(got.error().why, HasSubstr("both stored and coming"));
 }
 
 TEST(Bounds, TextsAreUtf8Afterwards) {

@@ -84,7 +84,7 @@ Result<ClientBatch> read(schema::ClientBatch::Reader from, JobId job) {
     ClientBatch batch;
     batch.classes = takeAll<TaskClass>(from.getClasses(), kMaxClasses, "classes",
         [](auto wire) { return parse(wire); });
-    batch.puts = parse(from.getPuts(), ValuesOf::inputs, {});
+    batch.puts = parse(from.getPuts(), ValuesOf::puts, {});
     for (auto& put : batch.puts) {
       if (put.first.job() != job) breaks(show(put.first) + " is of another job");
     }

@@ -303,7 +303,8 @@ ObjectValues parse(capnp::List<schema::ObjectValue>::Reader from, ValuesOf kind,
                          "state of a value");
     switch (value.state) {
       case Value::State::pending:
-        breaks("the value of " + show(object) + " is pending");
+        if (kind != ValuesOf::inputs) breaks("the value of " + show(object) + " is pending");
+        break;
       case Value::State::held:
         value.held = blobOf(wire.getHeld(), "bytes of a value");
         break;

@@ -19,7 +19,11 @@ NodeAddress parse(schema::NodeAddress::Reader from);
 std::vector<FailurePtr> parseFailures(capnp::List<schema::Failure>::Reader from);
 
 // Which states a list of values may hold.
-enum class ValuesOf { inputs, answers };  // held or stored; those or failed
+enum class ValuesOf {
+  puts,     // held or stored
+  inputs,   // those, or pending: made where the task is assigned to
+  answers,  // held, stored or failed
+};
 ObjectValues parse(capnp::List<schema::ObjectValue>::Reader from, ValuesOf kind,
                    const std::vector<FailurePtr>& failures);
 

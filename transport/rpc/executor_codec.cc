@@ -49,6 +49,7 @@ void fill(const RunTask& from, const WhereIs& whereIs, schema::RunTask::Builder 
   to.setTask(from.id.value);
   to.setAttempt(from.attempt.value);
   to.setLane(from.lane);
+  to.setAwaited(from.awaited);
   if (!from.arguments.empty()) to.setArguments(dataFor(from.arguments.bytes()));
   if (from.inputs.empty()) return;
   auto inputs = to.initInputs(static_cast<unsigned>(from.inputs.size()));
@@ -56,6 +57,8 @@ void fill(const RunTask& from, const WhereIs& whereIs, schema::RunTask::Builder 
     const RunInput& input = from.inputs[i];
     inputs[i].setObject(input.object.value);
     inputs[i].setStored(input.stored);
+    inputs[i].setComing(input.coming);
+    if (input.coming) continue;
     if (input.stored) {
       Place place = whereIs(input.object);
       inputs[i].setOffset(place.offset);
@@ -71,6 +74,7 @@ RunTask take(schema::RunTask::Reader from, const BytesAt& bytesAt) {
   task.id = objectOf(from.getTask());
   task.attempt = Attempt{from.getAttempt()};
   task.lane = from.getLane();
+  task.awaited = from.getAwaited();
   task.arguments = blobOf(from.getArguments(), "arguments of a task");
   if (!from.hasInputs()) return task;
   auto inputs = from.getInputs();
@@ -79,8 +83,11 @@ RunTask take(schema::RunTask::Reader from, const BytesAt& bytesAt) {
   for (auto wire : inputs) {
     RunInput& input = task.inputs.emplace_back();
     input.object = objectOf(wire.getObject());
+    input.coming = wire.getComing();
     input.stored = wire.getStored();
-    if (input.stored) {
+    if (input.coming) {
+      require(!input.stored, "an input is both stored and coming");
+    } else if (input.stored) {
       input.held = orBreak(bytesAt(input.object, {wire.getOffset(), wire.getSize()}));
     } else {
       input.held = blobOf(wire.getHeld(), "bytes of an input");

@@ -170,8 +170,9 @@ class MadeUp {
     return id;
   }
   Assignment assignment() {
-    Assignment a{object(), Attempt{small()}, small(), blob(), {}};
+    Assignment a{object(), Attempt{small()}, small(), blob(), {}, maybe()};
     if (maybe()) a.inputs = inputs();
+    if (maybe()) a.inputs.emplace_back(object(), Value{});
     return a;
   }
   NodeMail mail() {
@@ -189,7 +190,7 @@ class MadeUp {
     TaskDone d;
     d.id = object();
     d.attempt = {small()};
-    d.how = static_cast<TaskDone::How>(below(3));
+    d.how = static_cast<TaskDone::How>(below(4));
     if (d.how == TaskDone::How::held) d.held = blob();
     if (d.how == TaskDone::How::stored) d.size = number();
     if (d.how == TaskDone::How::failed) d.failure = failure();
@@ -218,9 +219,10 @@ class MadeUp {
                                           number() >> 8}; })};
   }
   RunTask runTask() {
-    RunTask t{object(), Attempt{small()}, small(), blob(), {}};
+    RunTask t{object(), Attempt{small()}, small(), blob(), {}, maybe()};
     if (maybe()) {
       t.inputs = list([&] {
+        if (maybe()) return RunInput{object(), {}, false, true};
         return maybe() ? RunInput{object(), {}, true} : RunInput{object(), blob(), false};
       });
     }

@@ -39,6 +39,7 @@ Assignment take(schema::Assignment::Reader from) {
   assignment.id = objectOf(from.getTask());
   assignment.attempt = Attempt{from.getAttempt()};
   assignment.taskClass = from.getTaskClass();
+  assignment.awaited = from.getAwaited();
   assignment.arguments = blobOf(from.getArguments(), "arguments of a task");
   if (from.hasInputs()) {
     assignment.inputs = parse(from.getInputs(), ValuesOf::inputs, {});
@@ -66,6 +67,7 @@ void fill(const Assignment& from, schema::Assignment::Builder to) {
   to.setTask(from.id.value);
   to.setAttempt(from.attempt.value);
   to.setTaskClass(from.taskClass);
+  to.setAwaited(from.awaited);
   if (!from.arguments.empty()) to.setArguments(dataFor(from.arguments.bytes()));
   if (from.inputs.empty()) return;
   write(from.inputs, to.initInputs(static_cast<unsigned>(from.inputs.size())), nullptr);
@@ -155,6 +157,8 @@ void write(const std::vector<TaskDone>& from, capnp::List<schema::TaskDone>::Bui
       case TaskDone::How::failed:
         wire.setFailure(failures.add(done.failure));
         break;
+      case TaskDone::How::returned:
+        break;
     }
   }
 }
@@ -168,7 +172,7 @@ std::vector<TaskDone> parse(capnp::List<schema::TaskDone>::Reader from,
     TaskDone& done = out.emplace_back();
     done.id = objectOf(wire.getTask());
     done.attempt = Attempt{wire.getAttempt()};
-    done.how = enumOf(wire.getHow(), TaskDone::How::held, TaskDone::How::failed, "end of a task");
+    done.how = enumOf(wire.getHow(), TaskDone::How::held, TaskDone::How::returned, "end of a task");
     if (wire.getDevice() != 0) {
       done.gpu = wire.getDevice() - 1u;
       require(done.gpu < Topology::kMaxGpus, "a task had a GPU that no node has");
@@ -183,6 +187,8 @@ std::vector<TaskDone> parse(capnp::List<schema::TaskDone>::Reader from,
         break;
       case TaskDone::How::failed:
         done.failure = failureAt(failures, wire.getFailure());
+        break;
+      case TaskDone::How::returned:
         break;
     }
   }

@@ -188,7 +188,8 @@ TEST(Enums, AreTheSameInSchemaAndCore) {
        SAME(Value::State, failed)},
       false);
   expectEnum<schema::TaskDone::How>({SAME(TaskDone::How, held), SAME(TaskDone::How, stored),
-                                     SAME(TaskDone::How, failed)},
+                                     SAME(TaskDone::How, failed),
+                                     SAME(TaskDone::How, returned)},
                                     false);
   expectEnum<schema::Topology::LinkClass>(
       {SAME(LinkClass, host), SAME(LinkClass, pcie), SAME(LinkClass, nvlink)}, false);
