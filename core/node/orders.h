@@ -12,9 +12,9 @@
 // other, and reports the slot as closed.  Queued tasks stay with the lane; a lane without slots and
 // with queued tasks is legal and simply waits.
 //
-// A *chain* runs without the node in between: a task may be sent while inputs of it are still coming
-// from tasks that this executor has.  It draws no slot until the last of them is made; if one of
-// them is not, it ends as `returned`, which is nobody's failure.
+// A *chain* runs without the node in between: a task may be sent while inputs of it are coming from
+// tasks that this executor has.  It draws no slot until the last of them is made; if one of them is
+// not, it ends as `returned`, which is nobody's failure.
 //
 // Order: orders are carried out in the order of the struct's members; reports likewise.
 
