@@ -93,6 +93,14 @@ struct UsageRow {
   busyNanoseconds @3 :UInt64;  # the sum of the tasks' run times
   movedBytes @4 :UInt64;     # that came to the node from others, on the row of its cpu
   lanes @5 :Text;            # how they came: "posix+cma"; empty if none did
+  variants @6 :List(VariantRuns);  # of the tasks that have several, what finished here
+
+  struct VariantRuns {
+    function @0 :Text;       # the name of all its variants
+    kind @1 :Text;           # "cpu", "cuda"
+    variant @2 :Text;        # the name of the function that ran
+    tasks @3 :UInt64;
+  }
 }
 
 struct Told {
@@ -166,4 +174,5 @@ struct TaskView {
   node @3 :Text;     # of the live or last attempt; empty if none
   attempt @4 :UInt32;
   ranNanoseconds @5 :UInt64;  # of the attempt that finished
+  variant @6 :Text;  # of a task with several: "cuda (compareOnGpu)"; empty if not known or only one
 }

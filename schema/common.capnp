@@ -93,6 +93,15 @@ struct TaskClass {
   priority @2 :Int32;    # -1000 to 1000, higher goes first
   retries @3 :UInt32;    # attempts after the first; at most 100
   retryExceptions @4 :Bool;  # also when the function throws
+  variants @5 :List(Variant);
+  # All implementations, if there are several: an attempt runs one of them.  At most 8; empty: the
+  # function is the one.  If set, `function` is the name of all and `needs` are those of the first.
+
+  struct Variant {
+    kind @0 :Text;         # "cpu", "cuda"; 1 to 16 bytes
+    function @1 :Text;     # the name it was registered under; 1 to 1,024 bytes
+    needs @2 :ResourceSet; # while one runs
+  }
 }
 
 struct Failure {

@@ -103,6 +103,8 @@ struct Assignment {
   inputs @4 :List(Common.ObjectValue);  # null: none; held or stored, or pending: made here by the
                                         # task of that id, which was assigned earlier
   awaited @5 :Bool;          # tasks wait for its result, and may be assigned to this node as well
+  variant @6 :UInt8;         # index into the class's variants: the one that the head counts on
+  trial @7 :Bool;            # run that one, whatever the node knows: it is to be learned
 }
 
 struct TaskDone {
@@ -115,6 +117,7 @@ struct TaskDone {
   size @5 :UInt64;           # bytes, if stored
   failure @6 :UInt32;        # if failed: index into the batch's `failures`
   held @7 :Data;             # the result, if held
+  variant @8 :UInt8;         # index into the class's variants; set by nodes, 0 from executors
 
   enum How {  # alnilam::TaskDone::How, number for number
     held @0;
@@ -131,9 +134,24 @@ struct NodeReport {
   dropped @3 :List(UInt64);           # copies that are gone though nobody asked for it
   lanes @4 :List(Mover.Lane);         # null: as last told
   storeUsedBytes @5 :UInt64;          # 0: as last told
+  costs @6 :List(Cost);               # what the ends in `done` have taught
+  pullBytesPerSecond @7 :UInt64;      # at which pulls lately came in; 0: as last told
 
   struct Kept {
     object @0 :UInt64;
     size @1 :UInt64;  # bytes
+  }
+
+  struct Cost {
+    # Of one variant on one device, for inputs of about one size.
+    job @0 :UInt32;
+    taskClass @1 :UInt32;  # in the job's table
+    variant @2 :UInt8;     # index into the class's variants; below 8
+    sizeClass @3 :UInt8;   # inputs and arguments have 2^(sizeClass-1) bytes or more; at most 63
+    device @4 :UInt16;     # 1 + index of the GPU; 0: none
+    runs @5 :UInt32;       # since the last such report; never 0
+    total @6 :UInt32;      # that the node has seen; at least `runs`
+    meanNanoseconds @7 :UInt64;       # of a run, as the node now expects it
+    deviationNanoseconds @8 :UInt64;  # standard deviation
   }
 }

@@ -19,6 +19,16 @@
 
 namespace alnilam {
 
+// How often one variant of a task ran.
+struct VariantRuns {
+  std::string function;  // the name of all its variants
+  std::string kind;      // "cpu", "cuda"
+  std::string variant;   // the name of the function that ran
+  std::uint64_t tasks = 0;
+
+  bool operator==(const VariantRuns&) const = default;
+};
+
 // What one device of one node has done for this job so far.
 struct UsageRow {
   std::string node;      // its name
@@ -27,6 +37,7 @@ struct UsageRow {
   Duration busy{};       // the sum of the tasks' run times
   Bytes moved = 0;       // bytes that came to the node from others, on the row of its cpu
   std::string lanes;     // how they came: "posix+cma"; empty if none did
+  std::vector<VariantRuns> variants{};  // of the tasks that have several, what finished here
 };
 
 class Backend {
@@ -64,6 +75,9 @@ class Backend {
 
   // What ran where, a row for each device that ran something.
   virtual Result<std::vector<UsageRow>> usage() = 0;
+
+  // Why the task is where it is, for each node in words.
+  virtual Result<std::string> explain(TaskId task) = 0;
 
   virtual void cancel(TaskId task) = 0;
   virtual void retain(ObjectId object) = 0;

@@ -235,6 +235,12 @@ std::vector<UsageRow> Cluster::usage() const {
   return std::move(rows).value();
 }
 
+std::string Cluster::explainUntyped(const Handle& handle) const {
+  Result<std::string> text = backend_->explain(checked(handle));
+  if (!text) throwRefusal(text.error());
+  return std::move(text).value();
+}
+
 void Cluster::cancelUntyped(const Handle& handle) const { backend_->cancel(checked(handle)); }
 
 }  // namespace alnilam

@@ -27,6 +27,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace alnilam {
@@ -138,6 +139,13 @@ class Cluster {
   // What this program's tasks did where: a row for each device that ran something.
   std::vector<UsageRow> usage() const;
 
+  // Why the task is where it is, for each node in words; of a task with variants also how long each
+  // is expected to take there, and which was chosen.  For people: the words may change.
+  template <typename T>
+  std::string explain(const Ref<T>& ref) const {
+    return explainUntyped(ref.handle());
+  }
+
   const std::shared_ptr<Backend>& backend() const { return backend_; }
 
  private:
@@ -175,6 +183,7 @@ class Cluster {
   std::vector<bool> waitUntyped(const std::vector<ObjectId>& objects, std::size_t n,
                                 Timeout timeout) const;
   void cancelUntyped(const Handle& handle) const;
+  std::string explainUntyped(const Handle& handle) const;
 
   std::shared_ptr<Backend> backend_;  // owners: the clusters and refs of one connection
 };

@@ -86,7 +86,11 @@ void FakeBackend::run(const Submitted& task) {
 
 Value FakeBackend::outcome(const Submitted& task) {
   const TaskClass& of = classes_[task.taskClass];
-  const TaskFunction* function = findTask(of.function);
+  const TaskFunction* function = nullptr;  // of several variants, the first that needs no device
+  for (std::size_t way = 0; way < of.ways() && !function; ++way) {
+    const TaskFunction* one = findTask(of.functionOf(way));
+    if (one != nullptr && !(of.hasVariants() && one->wantsGpu)) function = one;
+  }
   if (function == nullptr) {
     return failure(FailureKind::unknownFunction, task.id, of, "no such function");
   }
@@ -147,6 +151,14 @@ Result<std::vector<UsageRow>> FakeBackend::usage() {
   row.device = "cpu";
   row.tasks = submitted_.size() - waiting_.size();
   return std::vector<UsageRow>{row};
+}
+
+Result<std::string> FakeBackend::explain(TaskId task) {
+  if (auto no = refusal()) return *no;
+  auto of = std::find_if(submitted_.begin(), submitted_.end(),
+                         [&](const Submitted& one) { return one.id == task; });
+  if (of == submitted_.end()) return show(task) + ": was never submitted";
+  return show(task) + " (" + classes_[of->taskClass].function + ")";
 }
 
 void FakeBackend::cancel(TaskId task) {

@@ -57,6 +57,7 @@ class FakeBackend final : public Backend {
                                  std::optional<Duration> timeout) override;
   void want(std::span<const ObjectId> objects) override;
   Result<std::vector<UsageRow>> usage() override;  // one row: the tasks that it ran
+  Result<std::string> explain(TaskId task) override;  // its id and function
   void cancel(TaskId task) override;
   void retain(ObjectId object) override;
   void release(ObjectId object) override;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <future>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -98,12 +99,14 @@ struct LocalCluster::State final : SessionLink {
     return Refusal{RefusalCode::overloaded, "the embedded engine has no store"};
   }
   Result<std::vector<UsageRow>> usage() override { return usage_.rows(); }
+  Result<std::string> explain(TaskId task) override;
 
   // The control thread.
   void run();
   bool await();
   void takeSession();
   void takeReports();
+  void answer();
   void settle();
   void route(head::Output& output);
   void route(node::Output& output);
@@ -123,6 +126,7 @@ struct LocalCluster::State final : SessionLink {
   std::condition_variable woken_;
   bool work_ = false;
   bool leaving_ = false;
+  std::vector<std::pair<TaskId, std::promise<std::string>>> questions_;  // of `explain`
 
   Clock::time_point origin_;
   std::thread control_;  // last: it uses all of the above
@@ -146,6 +150,7 @@ void LocalCluster::State::run() {
     takeSession();
     takeReports();
     settle();
+    answer();
   }
   executors_.clear();  // waits for what runs
   session_.lost({RefusalCode::unavailable, "the embedded engine has been shut down"});
@@ -198,6 +203,25 @@ void LocalCluster::State::takeReports() {
     usage_.add(report.done);
     node_.step(now(), node::FromExecutor{executor.id, std::move(report)});
   }
+}
+
+Result<std::string> LocalCluster::State::explain(TaskId task) {
+  std::future<std::string> text;
+  {
+    std::lock_guard lock(mutex_);
+    text = questions_.emplace_back(task, std::promise<std::string>()).second.get_future();
+    if (!std::exchange(work_, true)) woken_.notify_one();
+  }
+  return text.get();
+}
+
+void LocalCluster::State::answer() {
+  std::vector<std::pair<TaskId, std::promise<std::string>>> questions;
+  {
+    std::lock_guard lock(mutex_);
+    questions.swap(questions_);
+  }
+  for (auto& [task, text] : questions) text.set_value(head_.explain(task));
 }
 
 // Steps both brains until nothing more follows.

@@ -115,6 +115,14 @@ TEST_F(LocalClusterTest, UsageCountsWhatRan) {
   EXPECT_EQ(rows[0].tasks, 1u);
 }
 
+TEST_F(LocalClusterTest, WhereATaskIsCanBeAsked) {
+  Ref<int> three = cluster.submit(add, 1, 2);
+  std::string before = cluster.explain(three);
+  EXPECT_NE(before.find("(add)"), std::string::npos) << before;
+  cluster.get(three);
+  EXPECT_NE(cluster.explain(three).find("finished at node here"), std::string::npos);
+}
+
 TEST_F(LocalClusterTest, AnEngineThatGoesLeavesWhatIsQueued) {
   std::vector<Ref<int>> refs;
   for (int i = 0; i < 10'000; ++i) refs.push_back(cluster.submit(add, i, 1));

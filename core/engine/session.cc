@@ -170,6 +170,16 @@ void Session::want(std::span<const ObjectId> objects) {
   }
 }
 
+Result<std::string> Session::explain(TaskId task) {
+  {
+    std::unique_lock lock(mutex_);  // the head shall have heard of the task
+    if (!outgoing_.empty()) wakeLink();
+    drained_.wait(lock, [&] { return outgoing_.empty() || lost_; });
+    if (lost_) return *lost_;
+  }
+  return link_.explain(task);
+}
+
 void Session::cancel(TaskId task) {
   std::lock_guard lock(mutex_);
   outgoing_.cancels.push_back(task);

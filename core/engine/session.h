@@ -60,6 +60,7 @@ class SessionLink {
                               const std::function<void(std::span<std::byte>)>& fill) = 0;
 
   virtual Result<std::vector<UsageRow>> usage() = 0;
+  virtual Result<std::string> explain(TaskId task) = 0;
 };
 
 class Session final : public Backend {
@@ -81,6 +82,7 @@ class Session final : public Backend {
   void retain(ObjectId object) override;
   void release(ObjectId object) override;
   Result<std::vector<UsageRow>> usage() override { return link_.usage(); }
+  Result<std::string> explain(TaskId task) override;
 
   // For the link.
 

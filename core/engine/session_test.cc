@@ -38,6 +38,7 @@ class RecordingLink final : public SessionLink {
     return Value::at(size, {NodeId{3}});
   }
   Result<std::vector<UsageRow>> usage() override { return std::vector<UsageRow>{}; }
+  Result<std::string> explain(TaskId task) override { return "explained " + show(task); }
 
   std::atomic<int> wakes{0};
   int fetches = 0;

@@ -4,6 +4,9 @@
 // Tasks that ask the same (function, needs, priority, retries) form a class.  The program draws the
 // class's index, tells the head about it once, and from then on a task is its class, its arguments
 // and its inputs.  Every queue is per class, so that a decision about one serves a million.
+//
+// A task may have several implementations, its variants (core/api/variants.h): of a class that has,
+// each attempt runs one, and which is decided when it is placed and started.
 
 #include "core/base/blob.h"
 #include "core/base/ids.h"
@@ -15,17 +18,39 @@
 
 namespace alnilam {
 
+// One of several implementations of a task.
+struct Variant {
+  std::string kind;      // "cpu", "cuda"
+  std::string function;  // the name it was registered under
+  ResourceSet needs;     // while one runs
+
+  bool operator==(const Variant&) const = default;
+};
+
 struct TaskClass {
-  std::string function;       // the name it was registered under
-  ResourceSet needs;          // while one runs
+  std::string function;       // the name it was registered under; with variants, the name of all
+  ResourceSet needs;          // while one runs; with variants, the needs of the first
   std::int32_t priority = 0;  // higher goes first; -1000 to 1000
   std::uint32_t retries = 3;  // attempts after the first, for crashes and lost nodes; at most 100
   bool retryExceptions = false;  // also when the function throws
+  std::vector<Variant> variants{};  // in the program's order, its first choice first; none: one way
 
   bool operator==(const TaskClass&) const = default;
 
+  // A class without variants has one way to run, number 0.
+  bool hasVariants() const { return !variants.empty(); }
+  std::size_t ways() const { return hasVariants() ? variants.size() : 1; }
+  const ResourceSet& needsOf(std::size_t way) const {
+    return hasVariants() ? variants[way].needs : needs;
+  }
+  const std::string& functionOf(std::size_t way) const {
+    return hasVariants() ? variants[way].function : function;
+  }
+
   static constexpr std::int32_t kMaxPriority = 1000;
   static constexpr std::uint32_t kMaxRetries = 100;
+  static constexpr std::size_t kMaxVariants = 8;
+  static constexpr std::size_t kMaxKind = 16;  // bytes, of a variant's kind
 };
 
 // Bounds that a submission is held to by whoever receives it from outside.

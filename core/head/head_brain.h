@@ -122,6 +122,7 @@ struct TaskView {
   std::string node;   // of the live or last attempt; empty if none
   Attempt attempt;
   Duration ran{};     // of the attempt that finished
+  std::string variant{};  // of a task with several: the one that runs, or ran
 };
 
 class HeadBrain {

@@ -20,6 +20,10 @@ struct Assignment {
   // assigned to it earlier; the node starts this one as soon as it is made, or returns it.
   std::vector<std::pair<ObjectId, Value>> inputs;
   bool awaited = false;  // tasks wait for its result, and may be assigned to this node as well
+  // Of a class with variants: the one that the head counts on.  The node may know better, unless it
+  // is a trial, made to learn how long that variant takes.
+  std::uint8_t variant = 0;
+  bool trial = false;
 };
 
 // A class the node has not been told of on this connection.
@@ -58,13 +62,33 @@ struct ObjectKept {
   Bytes size = 0;
 };
 
+// What a node has learned of one variant on one of its devices, for inputs of about one size: sent
+// with the ends of the attempts that it was learned from.
+struct CostReport {
+  JobId job;
+  ClassIndex taskClass = 0;
+  std::uint8_t variant = 0;
+  std::uint8_t sizeClass = 0;  // placement::sizeClassOf the inputs and arguments
+  std::uint32_t gpu = TaskDone::kNoGpu;  // index of the device; none for one that has no device
+  std::uint32_t runs = 0;      // since the last such report
+  std::uint32_t total = 0;     // that the node has seen
+  Duration mean{};             // what the node now expects of a run
+  Duration deviation{};        // and how far they lie around it
+
+  auto operator<=>(const CostReport&) const = default;
+};
+
 // Node to head.
 struct NodeReport {
   std::vector<TaskDone> done;
   std::vector<ObjectKept> kept;
   std::vector<ObjectId> dropped;  // copies that are gone (never asked for by `release`)
+  std::vector<CostReport> costs;
+  Bytes pullRate = 0;  // bytes a second at which pulls lately came in; 0: as last told
 
-  bool empty() const { return done.empty() && kept.empty() && dropped.empty(); }
+  bool empty() const {
+    return done.empty() && kept.empty() && dropped.empty() && costs.empty() && pullRate == 0;
+  }
 };
 
 }  // namespace alnilam

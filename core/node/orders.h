@@ -1,7 +1,8 @@
 #pragma once
 // What a node tells an executor to do, and what it hears back.
 //
-// A *lane* is a class of tasks on one executor: a queue, and the slots that draw from it.  A *slot*
+// A *lane* is a class of tasks on one executor (one variant of it, where it has several): a queue,
+// and the slots that draw from it.  A *slot*
 // is the right to run one task at a time on named cores and devices; it belongs to one lane.  The
 // node brain opens as many slots for a lane as its resources allow, queues tasks to the lane a
 // little ahead, and the executor's workers draw from the lane's queue as they get free.  So
@@ -29,6 +30,12 @@
 #include <vector>
 
 namespace alnilam {
+
+// The number of the lane that runs variant `way` of a class; of the first, or only, way it is the
+// class's index itself.
+constexpr ClassIndex laneFor(ClassIndex taskClass, std::size_t way) {
+  return taskClass | static_cast<ClassIndex>(way) << 24;
+}
 
 struct SlotGrant {
   SlotId id;
@@ -79,6 +86,7 @@ struct TaskDone {
   FailurePtr failure;
   Duration ran{};     // from the function's start to its end (device work included)
   std::uint32_t gpu = kNoGpu;  // index of the first device it had
+  std::uint8_t variant = 0;    // which of the class's variants it was; told by the node
 
   static constexpr std::uint32_t kNoGpu = 0xffffffff;
 };

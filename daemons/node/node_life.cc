@@ -303,6 +303,8 @@ void NodeLife::State::perform(node::Output output) {
     append(pending.done, report->report.done);
     append(pending.kept, report->report.kept);
     append(pending.dropped, report->report.dropped);
+    append(pending.costs, report->report.costs);
+    if (report->report.pullRate != 0) pending.pullRate = report->report.pullRate;
   } else if (auto* start = std::get_if<node::StartExecutor>(&output)) {
     executors_->start(start->executor, start->job);
   } else if (auto* stop = std::get_if<node::StopExecutor>(&output)) {

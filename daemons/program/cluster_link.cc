@@ -94,6 +94,14 @@ class Loop {
           return rows;
         });
   }
+  kj::Promise<Result<std::string>> explain(TaskId task) {
+    auto gate = connection_->bootstrap().castAs<schema::ClientGate>();
+    auto request = gate.inspectRequest().send().getInspector().explainRequest();
+    request.setTask(task.value);
+    return request.send().then([](auto response) -> Result<std::string> {
+      return std::string(response.getText().begin(), response.getText().size());
+    });
+  }
   kj::Timer& timer() { return io_.provider->getTimer(); }
 
  private:
@@ -217,6 +225,7 @@ struct ClusterLink::State final : SessionLink {
   Result<Value> store(ObjectId object, Bytes size,
                       const std::function<void(std::span<std::byte>)>& fill) override;
   Result<std::vector<UsageRow>> usage() override;
+  Result<std::string> explain(TaskId task) override;
 
   // Runs `ask` on the loop and waits for what it promises; what it throws is a refusal.
   template <typename T, typename Ask>
@@ -314,6 +323,10 @@ Result<Value> ClusterLink::State::store(
 
 Result<std::vector<UsageRow>> ClusterLink::State::usage() {
   return onLoop<std::vector<UsageRow>>([&]() { return loop->usage(); });
+}
+
+Result<std::string> ClusterLink::State::explain(TaskId task) {
+  return onLoop<std::string>([&]() { return loop->explain(task); });
 }
 
 Result<std::shared_ptr<ClusterLink>> ClusterLink::connect(Options options) {

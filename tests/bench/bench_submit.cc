@@ -37,6 +37,7 @@ class NullBackend final : public Backend {
   }
   void want(std::span<const ObjectId>) override {}
   Result<std::vector<UsageRow>> usage() override { return std::vector<UsageRow>{}; }
+  Result<std::string> explain(TaskId) override { return std::string(); }
   void cancel(TaskId) override {}
   void retain(ObjectId) override {}
   void release(ObjectId) override {}

@@ -25,7 +25,11 @@ Bytes weigh(const Failure& failure) {
          weigh(failure.message) + weigh(failure.chain);
 }
 Bytes weigh(const TaskClass& taskClass) {
-  return 40 + weigh(taskClass.function) + weigh(taskClass.needs);
+  Bytes sum = 48 + weigh(taskClass.function) + weigh(taskClass.needs);
+  for (auto& one : taskClass.variants) {
+    sum += 32 + weigh(one.kind) + weigh(one.function) + weigh(one.needs);
+  }
+  return sum;
 }
 Bytes weigh(const TaskSpec& task) {
   return 24 + weigh(task.arguments) + 8 * task.inputs.size();
@@ -47,7 +51,7 @@ Bytes weigh(const JobNotice& notice) {
 }
 Bytes weigh(const ClassNotice& notice) { return 16 + weigh(notice.definition); }
 Bytes weigh(const Assignment& assignment) {
-  Bytes sum = 40 + weigh(assignment.arguments);
+  Bytes sum = 48 + weigh(assignment.arguments);
   for (auto& input : assignment.inputs) sum += weigh(input);
   return sum;
 }
@@ -55,6 +59,7 @@ Bytes weigh(const TaskDone& done) {
   return 48 + weigh(done.held) + (done.failure ? weigh(*done.failure) : 0);
 }
 Bytes weigh(const ObjectKept&) { return 16; }
+Bytes weigh(const CostReport&) { return 48; }
 Bytes weigh(const Lane& lane) { return 40 + weigh(lane.transport); }
 Bytes weigh(const std::pair<ClassIndex, std::string>& lane) { return 16 + weigh(lane.second); }
 Bytes weigh(const SlotGrant& grant) {
@@ -82,7 +87,7 @@ auto listsOf(Batch& b) {
 }
 template <typename Batch> requires std::is_same_v<std::remove_const_t<Batch>, NodeNews>
 auto listsOf(Batch& b) {
-  return std::tie(b.report.done, b.report.kept, b.report.dropped);
+  return std::tie(b.report.done, b.report.kept, b.report.dropped, b.report.costs);
 }
 template <typename Batch> requires std::is_same_v<std::remove_const_t<Batch>, Orders>
 auto listsOf(Batch& b) {
@@ -151,10 +156,11 @@ std::vector<Told> cut(Told told, Bytes most) { return cutAt(std::move(told), mos
 std::vector<NodeMail> cut(NodeMail mail, Bytes most) { return cutAt(std::move(mail), most); }
 std::vector<NodeNews> cut(NodeNews news, Bytes most) {
   auto lanes = std::move(news.lanes);
-  Bytes used = news.storeUsed;
+  Bytes used = news.storeUsed, pullRate = news.report.pullRate;
   auto parts = cutAt(std::move(news), most);
   parts.front().lanes = std::move(lanes);
   parts.front().storeUsed = used;
+  parts.front().report.pullRate = pullRate;
   return parts;
 }
 std::vector<Orders> cut(Orders orders, Bytes most) { return cutAt(std::move(orders), most); }

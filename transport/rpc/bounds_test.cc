@@ -61,6 +61,17 @@ TEST(Bounds, ABatchOfAProgram) {
        b.getClasses()[0].getNeeds().setCpuParts(UINT64_MAX); }},
     {"memory", [](auto b) { b.getClasses()[0].getNeeds().setMemoryBytes(1ull << 63); }},
     {"too many named resources", [](auto b) { b.getClasses()[0].getNeeds().initNamed(10'000); }},
+    {"too many variants: 9", [](auto b) { b.getClasses()[0].initVariants(9); }},
+    {"variant has no kind", [](auto b) { b.getClasses()[0].initVariants(1); }},
+    {"kind of a variant is too long", [](auto b) {
+       b.getClasses()[0].initVariants(1)[0].initKind(17); }},
+    {"variant has no function", [](auto b) {
+       b.getClasses()[0].initVariants(1)[0].setKind("cpu"); }},
+    {"cpus of 18446744073709551615 parts", [](auto b) {
+       auto variant = b.getClasses()[0].initVariants(1)[0];
+       variant.setKind("cpu");
+       variant.setFunction("f");
+       variant.getNeeds().setCpuParts(UINT64_MAX); }},
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(row.why);
@@ -110,6 +121,14 @@ TEST(Bounds, AReport) {
     {"a GPU that no node has", [](auto b) { b.getDone()[0].setDevice(65); }},
     {"longer than a century", [](auto b) { b.getDone()[0].setRanNanoseconds(UINT64_MAX); }},
     {"unknown kind of failure: 0", [](auto b) { b.initFailures(1); }},
+    {"a variant that no class has", [](auto b) { b.getDone()[0].setVariant(8); }},
+    {"a cost is of a variant", [](auto b) { b.getCosts()[0].setVariant(8); }},
+    {"a cost is of a size", [](auto b) { b.getCosts()[0].setSizeClass(64); }},
+    {"a cost is of a GPU", [](auto b) { b.getCosts()[0].setDevice(65); }},
+    {"a cost miscounts", [](auto b) { b.getCosts()[0].setRuns(0); }},
+    {"a cost miscounts", [](auto b) { b.getCosts()[0].setTotal(0); }},
+    {"longer than a century", [](auto b) { b.getCosts()[0].setMeanNanoseconds(UINT64_MAX); }},
+    {"longer than a century", [](auto b) { b.getCosts()[0].setDeviationNanoseconds(~0ull); }},
     {"unknown kind of failure: 99", [](auto b) {
        b.initFailures(1)[0].setKind(static_cast<schema::Failure::Kind>(99)); }},
   };

@@ -127,6 +127,13 @@ void write(const UsageRow& from, schema::UsageRow::Builder to) {
   to.setBusyNanoseconds(nanosecondsFor(from.busy));
   to.setMovedBytes(from.moved);
   to.setLanes(textFor(from.lanes));
+  fillAll(from.variants, [&](unsigned n) { return to.initVariants(n); },
+          [](const VariantRuns& one, auto wire) {
+            wire.setFunction(textFor(one.function));
+            wire.setKind(textFor(one.kind));
+            wire.setVariant(textFor(one.variant));
+            wire.setTasks(one.tasks);
+          });
 }
 
 Result<UsageRow> read(schema::UsageRow::Reader from) {
@@ -138,6 +145,13 @@ Result<UsageRow> read(schema::UsageRow::Reader from) {
     row.busy = durationOf(from.getBusyNanoseconds());
     row.moved = from.getMovedBytes();
     row.lanes = textOf(from.getLanes(), 1024, "names of lanes");
+    row.variants = takeAll<VariantRuns>(
+        from.getVariants(), kMaxClasses * TaskClass::kMaxVariants, "variants", [](auto wire) {
+          return VariantRuns{textOf(wire.getFunction(), kMaxFunctionName, "function's name"),
+                             textOf(wire.getKind(), TaskClass::kMaxKind, "kind of a variant"),
+                             textOf(wire.getVariant(), kMaxFunctionName, "function's name"),
+                             wire.getTasks()};
+        });
     return row;
   });
 }
@@ -241,6 +255,7 @@ void write(const head::TaskView& from, schema::TaskView::Builder to) {
   to.setNode(textFor(from.node));
   to.setAttempt(from.attempt.value);
   to.setRanNanoseconds(nanosecondsFor(from.ran));
+  to.setVariant(textFor(from.variant));
 }
 
 Result<head::TaskView> read(schema::TaskView::Reader from) {
@@ -252,6 +267,7 @@ Result<head::TaskView> read(schema::TaskView::Reader from) {
     view.node = textOf(from.getNode(), kMaxName, "node's name");
     view.attempt = Attempt{from.getAttempt()};
     view.ran = durationOf(from.getRanNanoseconds());
+    view.variant = textOf(from.getVariant(), kMaxFunctionName + 32, "name of a variant");
     return view;
   });
 }

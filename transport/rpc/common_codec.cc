@@ -156,6 +156,22 @@ void write(const TaskClass& from, schema::TaskClass::Builder to) {
   to.setPriority(from.priority);
   to.setRetries(from.retries);
   to.setRetryExceptions(from.retryExceptions);
+  fillAll(from.variants, [&](unsigned n) { return to.initVariants(n); },
+          [](const Variant& one, auto wire) {
+            wire.setKind(textFor(one.kind));
+            wire.setFunction(textFor(one.function));
+            write(one.needs, wire.initNeeds());
+          });
+}
+
+static Variant takeVariant(schema::TaskClass::Variant::Reader from) {
+  Variant variant;
+  variant.kind = textOf(from.getKind(), TaskClass::kMaxKind, "kind of a variant");
+  require(!variant.kind.empty(), "a task's variant has no kind");
+  variant.function = textOf(from.getFunction(), kMaxFunctionName, "function's name");
+  require(!variant.function.empty(), "a task's variant has no function");
+  variant.needs = parse(from.getNeeds());
+  return variant;
 }
 
 TaskClass parse(schema::TaskClass::Reader from) {
@@ -171,6 +187,9 @@ TaskClass parse(schema::TaskClass::Reader from) {
   taskClass.retries = from.getRetries();
   atMost(taskClass.retries, TaskClass::kMaxRetries, "retries");
   taskClass.retryExceptions = from.getRetryExceptions();
+  taskClass.variants = takeAll<Variant>(from.getVariants(), TaskClass::kMaxVariants, "variants",
+                                        [](auto wire) { return takeVariant(wire); });
+  if (taskClass.hasVariants()) taskClass.needs = taskClass.variants.front().needs;
   return taskClass;
 }
 

@@ -80,8 +80,12 @@ class MadeUp {
     return t;
   }
   TaskClass taskClass() {
-    return {text(), resources(), static_cast<std::int32_t>(below(2001)) - 1000,
-            static_cast<std::uint32_t>(below(101)), maybe()};
+    TaskClass made{text(), resources(), static_cast<std::int32_t>(below(2001)) - 1000,
+                   static_cast<std::uint32_t>(below(101)), maybe()};
+    if (maybe()) return made;
+    made.variants = list([&] { return Variant{text(8), text(), resources()}; });
+    made.needs = made.variants.front().needs;
+    return made;
   }
   FailurePtr failure() {
     Failure f;
@@ -135,7 +139,11 @@ class MadeUp {
     return b;
   }
   Told told() { return {answers(), list([&] { return address(); })}; }
-  UsageRow usage() { return {text(), text(), small(), duration(), number() >> 8, text()}; }
+  UsageRow usage() {
+    UsageRow row{text(), text(), small(), duration(), number() >> 8, text()};
+    if (maybe()) row.variants = list([&] { return VariantRuns{text(), text(8), text(), small()}; });
+    return row;
+  }
   Status status() {
     return {text(), Epoch{small()}, duration(), small(), small(), small(), small(), small(),
             small(), small()};
@@ -154,7 +162,7 @@ class MadeUp {
     return {JobId{small()}, text(), true, small(), small(), small(), small(), small()};
   }
   head::TaskView taskView() {
-    return {object(), text(), text(), text(), Attempt{small()}, duration()};
+    return {object(), text(), text(), text(), Attempt{small()}, duration(), text()};
   }
 
   NodeIdentity identity() {
@@ -173,6 +181,8 @@ class MadeUp {
     Assignment a{object(), Attempt{small()}, small(), blob(), {}, maybe()};
     if (maybe()) a.inputs = inputs();
     if (maybe()) a.inputs.emplace_back(object(), Value{});
+    a.variant = static_cast<std::uint8_t>(below(8));
+    a.trial = maybe();
     return a;
   }
   NodeMail mail() {
@@ -196,13 +206,29 @@ class MadeUp {
     if (d.how == TaskDone::How::failed) d.failure = failure();
     d.ran = duration();
     if (maybe()) d.gpu = static_cast<std::uint32_t>(below(64));
+    d.variant = static_cast<std::uint8_t>(below(8));
     return d;
+  }
+  CostReport cost() {
+    CostReport c;
+    c.job = {small()};
+    c.taskClass = small();
+    c.variant = static_cast<std::uint8_t>(below(8));
+    c.sizeClass = static_cast<std::uint8_t>(below(64));
+    if (maybe()) c.gpu = static_cast<std::uint32_t>(below(64));
+    c.runs = small();
+    c.total = c.runs + small();
+    c.mean = duration();
+    c.deviation = duration();
+    return c;
   }
   NodeNews news() {
     NodeNews n;
     n.report.done = list([&] { return done(); }, 8);
     n.report.kept = list([&] { return ObjectKept{object(), number()}; });
     n.report.dropped = objects();
+    n.report.costs = list([&] { return cost(); });
+    n.report.pullRate = number();
     n.lanes = list([&] { return lane(); });
     n.storeUsed = number();
     return n;

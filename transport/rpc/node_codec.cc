@@ -45,6 +45,9 @@ Assignment take(schema::Assignment::Reader from) {
     assignment.inputs = parse(from.getInputs(), ValuesOf::inputs, {});
     atMost(assignment.inputs.size(), kMaxInputs, "inputs");
   }
+  assignment.variant = from.getVariant();
+  require(assignment.variant < TaskClass::kMaxVariants, "a task is of a variant that no class has");
+  assignment.trial = from.getTrial();
   return assignment;
 }
 
@@ -69,8 +72,43 @@ void fill(const Assignment& from, schema::Assignment::Builder to) {
   to.setTaskClass(from.taskClass);
   to.setAwaited(from.awaited);
   if (!from.arguments.empty()) to.setArguments(dataFor(from.arguments.bytes()));
+  to.setVariant(from.variant);
+  to.setTrial(from.trial);
   if (from.inputs.empty()) return;
   write(from.inputs, to.initInputs(static_cast<unsigned>(from.inputs.size())), nullptr);
+}
+
+CostReport take(schema::NodeReport::Cost::Reader from) {
+  CostReport cost;
+  cost.job = JobId{from.getJob()};
+  require(bool(cost.job), "a job's id is zero");
+  cost.taskClass = from.getTaskClass();
+  cost.variant = from.getVariant();
+  require(cost.variant < TaskClass::kMaxVariants, "a cost is of a variant that no class has");
+  cost.sizeClass = from.getSizeClass();
+  require(cost.sizeClass < 64, "a cost is of a size that nothing has");
+  if (from.getDevice() != 0) {
+    cost.gpu = from.getDevice() - 1u;
+    require(cost.gpu < Topology::kMaxGpus, "a cost is of a GPU that no node has");
+  }
+  cost.runs = from.getRuns();
+  cost.total = from.getTotal();
+  require(cost.runs > 0 && cost.runs <= cost.total, "a cost miscounts its runs");
+  cost.mean = durationOf(from.getMeanNanoseconds());
+  cost.deviation = durationOf(from.getDeviationNanoseconds());
+  return cost;
+}
+
+void fill(const CostReport& from, schema::NodeReport::Cost::Builder to) {
+  to.setJob(from.job.value);
+  to.setTaskClass(from.taskClass);
+  to.setVariant(from.variant);
+  to.setSizeClass(from.sizeClass);
+  if (from.gpu != TaskDone::kNoGpu) to.setDevice(static_cast<std::uint16_t>(from.gpu + 1));
+  to.setRuns(from.runs);
+  to.setTotal(from.total);
+  to.setMeanNanoseconds(nanosecondsFor(from.mean));
+  to.setDeviationNanoseconds(nanosecondsFor(from.deviation));
 }
 
 }  // namespace
@@ -147,6 +185,7 @@ void write(const std::vector<TaskDone>& from, capnp::List<schema::TaskDone>::Bui
       wire.setDevice(static_cast<std::uint16_t>(done.gpu + 1));
     }
     wire.setRanNanoseconds(nanosecondsFor(done.ran));
+    wire.setVariant(done.variant);
     switch (done.how) {
       case TaskDone::How::held:
         wire.setHeld(dataFor(done.held.bytes()));
@@ -178,6 +217,8 @@ std::vector<TaskDone> parse(capnp::List<schema::TaskDone>::Reader from,
       require(done.gpu < Topology::kMaxGpus, "a task had a GPU that no node has");
     }
     done.ran = durationOf(wire.getRanNanoseconds());
+    done.variant = wire.getVariant();
+    require(done.variant < TaskClass::kMaxVariants, "a task ran as a variant that no class has");
     switch (done.how) {
       case TaskDone::How::held:
         done.held = blobOf(wire.getHeld(), "bytes of a result");
@@ -215,6 +256,9 @@ void write(const NodeNews& from, schema::NodeReport::Builder to) {
     for (unsigned i = 0; i < from.lanes->size(); ++i) write((*from.lanes)[i], lanes[i]);
   }
   to.setStoreUsedBytes(from.storeUsed);
+  fillAll(from.report.costs, [&](unsigned n) { return to.initCosts(n); },
+          [](auto& one, auto wire) { fill(one, wire); });
+  to.setPullBytesPerSecond(from.report.pullRate);
 }
 
 Result<NodeNews> read(schema::NodeReport::Reader from) {
@@ -232,6 +276,9 @@ Result<NodeNews> read(schema::NodeReport::Reader from) {
       for (auto lane : from.getLanes()) news.lanes->push_back(orBreak(read(lane)));
     }
     news.storeUsed = from.getStoreUsedBytes();
+    news.report.costs = takeAll<CostReport>(from.getCosts(), kMaxListed, "costs",
+        [](auto wire) { return take(wire); });
+    news.report.pullRate = from.getPullBytesPerSecond();
     return news;
   });
 }
