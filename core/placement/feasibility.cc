@@ -5,8 +5,6 @@
 namespace alnilam::placement {
 namespace {
 
-bool takesDevices(const ResourceSet& need) { return need.gpus.parts > 0 || need.gpuMemory > 0; }
-
 bool isShare(Amount gpus) { return gpus.parts <= Amount::kPerUnit; }
 bool isWhole(Amount gpus) { return gpus.parts % Amount::kPerUnit == 0; }
 

@@ -26,6 +26,10 @@ struct NodeShape {
   static NodeShape of(const Topology& topology, const ResourceSet& total);
 };
 
+inline bool takesDevices(const ResourceSet& need) {
+  return need.gpus.parts > 0 || need.gpuMemory > 0;
+}
+
 // No class runs more often than this at a time on one node, whatever it asks: a bound for tasks
 // that ask for nothing, or next to it.
 inline constexpr std::uint64_t kMaxAtOnce = 4096;
