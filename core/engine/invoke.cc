@@ -24,7 +24,8 @@ class Sink final : public ResultSink {
       Result<std::span<std::byte>> place = store_->allocate(task_, size);
       if (!place) throw StoreFullError(place.error().why);
       stored_ = true;
-      return place.value();
+      stay_ = place.value();
+      return stay_;
     }
     held_ = Blob::fill(size, [](std::span<std::byte>) {});
     // Only now: the bytes of a small Blob move with it.
@@ -36,13 +37,18 @@ class Sink final : public ResultSink {
   void giveTo(TaskDone& done) {
     done.size = size_;
     done.how = stored_ ? TaskDone::How::stored : TaskDone::How::held;
-    if (!stored_) done.held = std::move(held_);
+    if (stored_) {
+      std::shared_ptr<void> nobody;  // the node keeps the place
+      held_ = Blob::adopt(std::shared_ptr<const std::byte>(nobody, stay_.data()), stay_.size());
+    }
+    done.held = std::move(held_);
   }
 
  private:
   TaskId task_;
   ResultStore* store_;
   Blob held_;
+  std::span<std::byte> stay_;
   Bytes size_ = 0;
   bool asked_ = false;
   bool stored_ = false;

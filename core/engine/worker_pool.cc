@@ -2,6 +2,7 @@
 
 #include "core/api/registry.h"
 #include "core/engine/invoke.h"
+#include "core/engine/waiting_room.h"
 
 #include <sched.h>
 
@@ -54,7 +55,9 @@ struct WorkerPool::State {
   explicit State(Config config) : config_(std::move(config)) {}
 
   Config config_;
-  std::map<ClassIndex, std::unique_ptr<Lane>> lanes_;  // owner's thread only
+  std::mutex lanesMutex_;  // for the table; lanes have their own
+  std::map<ClassIndex, std::unique_ptr<Lane>> lanes_;
+  WaitingRoom room_;
   std::vector<std::unique_ptr<Worker>> workers_;       // owner's thread only
   std::map<SlotId, Worker*> slots_;                    // owner's thread only
   std::mutex freeMutex_;
@@ -65,15 +68,20 @@ struct WorkerPool::State {
   Lane& lane(ClassIndex index);
   void open(SlotGrant grant);
   void close(SlotId slot);
-  void queue(std::vector<RunTask> tasks);
+  void run(std::vector<RunTask> tasks);
+  // `next` is a lane whose first task needs nobody to be woken: the caller draws from it next.
+  void queue(std::vector<RunTask> tasks, const Lane* next = nullptr);
   void cancel(TaskId task);
+  TaskDone cancelled(const RunTask& task, const std::string& function);
   void add(std::vector<TaskDone>& done, SlotId closed);
 
   void live(Worker& worker);
   void serve(Worker& worker, const SlotGrant& grant);
   void leave(Worker& worker, Lane& lane);
   std::string openDevices(const SlotGrant& grant, std::unique_ptr<SlotDevices>& devices);
-  bool draw(Worker& worker, Duration usual, std::vector<RunTask>& drawn);
+  bool draw(Worker& worker, Duration usual, std::vector<RunTask>& drawn,
+            std::vector<TaskDone>& done);
+  bool passOn(std::vector<TaskDone>& done, const Lane* next);
   void bind(Worker& worker, const std::vector<std::uint32_t>& cores);
 };
 
@@ -90,15 +98,15 @@ WorkerPool::~WorkerPool() {
 
 void WorkerPool::order(Orders orders) {
   for (auto& [index, function] : orders.lanes) {
-    auto& lane = state_->lanes_[index];
-    ALNILAM_ASSERT(!lane);
-    lane = std::make_unique<State::Lane>();
+    auto lane = std::make_unique<State::Lane>();
     lane->target = findTask(function);
     lane->function = std::move(function);
+    std::lock_guard lock(state_->lanesMutex_);
+    ALNILAM_ASSERT(state_->lanes_.emplace(index, std::move(lane)).second);
   }
   for (SlotGrant& grant : orders.open) state_->open(std::move(grant));
   for (SlotId slot : orders.close) state_->close(slot);
-  state_->queue(std::move(orders.run));
+  state_->run(std::move(orders.run));
   for (TaskId task : orders.cancel) state_->cancel(task);
 }
 
@@ -108,6 +116,7 @@ ExecutorReport WorkerPool::report() {
 }
 
 WorkerPool::State::Lane& WorkerPool::State::lane(ClassIndex index) {
+  std::lock_guard lock(lanesMutex_);
   auto it = lanes_.find(index);
   ALNILAM_ASSERT(it != lanes_.end());
   return *it->second;
@@ -151,7 +160,30 @@ void WorkerPool::State::close(SlotId slot) {
   worker.woken.notify_one();
 }
 
-void WorkerPool::State::queue(std::vector<RunTask> tasks) {
+// What waits for results that are made here goes to the waiting room, the rest to the queues.
+void WorkerPool::State::run(std::vector<RunTask> tasks) {
+  std::vector<TaskDone> returned;
+  std::size_t kept = 0;
+  for (RunTask& task : tasks) {
+    bool isComing = std::any_of(task.inputs.begin(), task.inputs.end(),
+                                [](const RunInput& input) { return input.coming; });
+    if (!isComing) {
+      if (task.awaited) room_.expect(task.id);
+      if (&tasks[kept] != &task) tasks[kept] = std::move(task);
+      ++kept;
+    } else if (!room_.admit(task)) {
+      TaskDone& done = returned.emplace_back();
+      done.id = task.id;
+      done.attempt = task.attempt;
+      done.how = TaskDone::How::returned;
+    }
+  }
+  tasks.resize(kept);
+  queue(std::move(tasks));
+  if (!returned.empty()) add(returned, {});
+}
+
+void WorkerPool::State::queue(std::vector<RunTask> tasks, const Lane* next) {
   std::vector<Worker*> wake;
   for (std::size_t i = 0; i < tasks.size();) {
     Lane& target = lane(tasks[i].lane);
@@ -160,6 +192,10 @@ void WorkerPool::State::queue(std::vector<RunTask> tasks) {
     for (ClassIndex index = tasks[i].lane; i < tasks.size() && tasks[i].lane == index; ++i) {
       target.queue.push_back(std::move(tasks[i]));
       ++added;
+    }
+    if (&target == next) {
+      --added;
+      next = nullptr;
     }
     for (; added > 0 && !target.idle.empty(); --added) {
       wake.push_back(target.idle.back());
@@ -174,33 +210,41 @@ void WorkerPool::State::queue(std::vector<RunTask> tasks) {
 }
 
 void WorkerPool::State::cancel(TaskId task) {
+  std::vector<TaskDone> ended;
+  RunTask waiting;
+  if (room_.take(task, waiting)) ended.push_back(cancelled(waiting, lane(waiting.lane).function));
   for (auto& [index, target] : lanes_) {
-    std::unique_lock lock(target->mutex);
+    if (!ended.empty()) break;
+    std::lock_guard lock(target->mutex);
     auto it = std::find_if(target->queue.begin(), target->queue.end(),
                            [&](const RunTask& queued) { return queued.id == task; });
     if (it == target->queue.end()) continue;
-    TaskDone done;
-    done.id = task;
-    done.attempt = it->attempt;
-    done.how = TaskDone::How::failed;
-    Failure failure;
-    failure.kind = FailureKind::cancelled;
-    failure.task = task;
-    failure.function = target->function;
-    failure.node = config_.node;
-    failure.attempt = it->attempt;
-    failure.message = "cancelled before it ran";
-    done.failure = std::make_shared<const Failure>(std::move(failure));
+    ended.push_back(cancelled(*it, target->function));
     target->queue.erase(it);
-    lock.unlock();
-    std::vector<TaskDone> one;
-    one.push_back(std::move(done));
-    add(one, {});
-    return;
   }
+  if (ended.empty()) return;
+  room_.unmade(task, ended);
+  add(ended, {});
+}
+
+TaskDone WorkerPool::State::cancelled(const RunTask& task, const std::string& function) {
+  Failure failure;
+  failure.kind = FailureKind::cancelled;
+  failure.task = task.id;
+  failure.function = function;
+  failure.node = config_.node;
+  failure.attempt = task.attempt;
+  failure.message = "cancelled before it ran";
+  TaskDone done;
+  done.id = task.id;
+  done.attempt = task.attempt;
+  done.how = TaskDone::How::failed;
+  done.failure = std::make_shared<const Failure>(std::move(failure));
+  return done;
 }
 
 void WorkerPool::State::add(std::vector<TaskDone>& done, SlotId closed) {
+  if (done.empty() && !closed) return;
   bool begins;
   {
     std::lock_guard lock(reportMutex_);
@@ -249,8 +293,9 @@ void WorkerPool::State::serve(Worker& worker, const SlotGrant& grant) {
   std::vector<RunTask> drawn;
   std::vector<TaskDone> done;
   Duration usual = kShort;  // of this lane's tasks, a running mean
-  while (draw(worker, usual, drawn)) {
+  while (draw(worker, usual, drawn, done)) {
     Clock::time_point start = Clock::now();
+    bool goesOn = false;  // a task follows in this lane that took the last one's result
     for (RunTask& task : drawn) {
       runningTask = task.id;
       TaskDone& one = done.emplace_back(invoke(invocation, task));
@@ -259,13 +304,34 @@ void WorkerPool::State::serve(Worker& worker, const SlotGrant& grant) {
       one.ran = end - start;
       if (!grant.devices.empty()) one.gpu = grant.devices.front().gpu;
       usual += (one.ran - usual) / 8;
-      if (one.ran > kShort) add(done, {});  // somebody may wait for it
+      bool isShort = one.ran <= kShort;
+      goesOn = task.awaited && passOn(done, &task == &drawn.back() ? &lane : nullptr);
+      if (!isShort) add(done, {});  // somebody may wait for it
       start = end;
     }
     drawn.clear();
-    add(done, {});
+    if (!goesOn || done.size() >= kMostDrawn) add(done, {});
   }
+  add(done, {});
   leave(worker, lane);
+}
+
+// Gives the result of the last of `done` to those in this process who wait for it; whether one of
+// them is in lane `next` now.
+bool WorkerPool::State::passOn(std::vector<TaskDone>& done, const Lane* next) {
+  TaskId task = done.back().id;
+  if (done.back().how == TaskDone::How::failed) {
+    room_.unmade(task, done);
+    return false;
+  }
+  std::vector<RunTask> released;
+  room_.made(task, {task, done.back().held, done.back().how == TaskDone::How::stored}, released);
+  bool goesOn = std::any_of(released.begin(), released.end(), [&](const RunTask& one) {
+    return next && &lane(one.lane) == next;
+  });
+  if (!goesOn && !released.empty()) add(done, {});  // before others report what came of it
+  queue(std::move(released), next);
+  return goesOn;
 }
 
 // A nudge that came for a task while the slot was being closed is handed to another idle worker.
@@ -297,7 +363,9 @@ std::string WorkerPool::State::openDevices(const SlotGrant& grant,
   }
 }
 
-bool WorkerPool::State::draw(Worker& worker, Duration usual, std::vector<RunTask>& drawn) {
+// Waits until there is something to draw, after reporting what is done; false: the slot is closed.
+bool WorkerPool::State::draw(Worker& worker, Duration usual, std::vector<RunTask>& drawn,
+                             std::vector<TaskDone>& done) {
   Lane& lane = *worker.lane;
   while (true) {
     {
@@ -319,6 +387,7 @@ bool WorkerPool::State::draw(Worker& worker, Duration usual, std::vector<RunTask
         lane.idle.push_back(&worker);
       }
     }
+    add(done, {});
     std::unique_lock own(worker.mutex);
     worker.woken.wait(own, [&] { return worker.nudged; });
   }

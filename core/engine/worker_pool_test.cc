@@ -60,12 +60,28 @@ void whoAmI(TaskCall& call) {
   TaskId id = WorkerPool::currentTask();
   std::memcpy(room.data(), &id, sizeof id);
 }
+// One more than its input, or 1.
+void next(TaskCall& call) {
+  std::uint64_t value = 0;
+  if (!call.inputs.empty()) {
+    if (call.inputs[0].size() < sizeof value) throw std::out_of_range("no input");
+    std::memcpy(&value, call.inputs[0].data(), sizeof value);
+  }
+  ++value;
+  std::memcpy(call.result->room(sizeof value).data(), &value, sizeof value);
+}
+void large(TaskCall& call) {
+  auto room = call.result->room(kInlineLimit + 8);
+  std::memset(room.data(), 7, room.size());
+}
 
 [[maybe_unused]] const bool registered = [] {
   registerTask({"echo", reinterpret_cast<const void*>(&echo), &echo, false});
   registerTask({"throwing", reinterpret_cast<const void*>(&throwing), &throwing, false});
   registerTask({"throwing42", reinterpret_cast<const void*>(&throwing42), &throwing42, false});
   registerTask({"gated", reinterpret_cast<const void*>(&gated), &gated, false});
+  registerTask({"next", reinterpret_cast<const void*>(&next), &next, false});
+  registerTask({"large", reinterpret_cast<const void*>(&large), &large, false});
   registerTask({"whoAmI", reinterpret_cast<const void*>(&whoAmI), &whoAmI, false});
   return true;
 }();
@@ -97,6 +113,20 @@ class WorkerPoolTest : public testing::Test {
                             Blob::copyOf(std::as_bytes(std::span(arguments))), {}});
     }
     pool_.order(std::move(orders));
+  }
+  // `index` takes the result that `before` is making.
+  static RunTask link(std::uint32_t index, std::uint32_t before, ClassIndex lane) {
+    return {task(index), Attempt{1}, lane, {}, {{task(before), {}, false, true}}, true};
+  }
+  static RunTask first(std::uint32_t index, ClassIndex lane) {
+    return {task(index), Attempt{1}, lane, {}, {}, true};
+  }
+  static std::uint64_t number(const TaskDone& done) {
+    std::uint64_t value = 0;
+    if (done.held.size() >= sizeof value) {
+      std::memcpy(&value, done.held.bytes().data(), sizeof value);
+    }
+    return value;
   }
   // Waits until `done` tasks and `closed` slots have been reported in all.
   ExecutorReport collect(std::size_t done, std::size_t closed = 0) {
@@ -232,6 +262,132 @@ TEST_F(WorkerPoolTest, AQueuedTaskCanBeCancelledAndARunningOneIsLeftAlone) {
       EXPECT_EQ(done.failure->kind, FailureKind::cancelled);
     }
   }
+}
+
+TEST_F(WorkerPoolTest, AChainRunsWithoutItsOwnerInBetween) {
+  for (std::uint32_t slots : {1u, 3u}) {
+    ClassIndex here = 2 * slots;
+    lane(here, "next", slots);
+    lane(here + 1, "next", slots);
+    Orders orders;
+    orders.run.push_back(first(1, here));
+    for (std::uint32_t i = 2; i <= 1000; ++i) {
+      orders.run.push_back(link(i, i - 1, here + i % 2));
+    }
+    pool_.order(std::move(orders));
+    ExecutorReport report = collect(1000);
+    ASSERT_EQ(report.done.size(), 1000u);
+    for (const TaskDone& done : report.done) EXPECT_EQ(number(done), done.id.index());
+  }
+}
+
+TEST_F(WorkerPoolTest, WhatWaitsForAResultTakesNoSlotFromItsMaker) {
+  Gate here;
+  gate = &here;
+  lane(0, "gated", 1);
+  lane(1, "next", 1);
+  Orders orders;
+  orders.run.push_back(first(1, 0));
+  for (std::uint32_t i = 2; i <= 9; ++i) orders.run.push_back(link(i, 1, 1));
+  orders.run.push_back(first(10, 1));
+  pool_.order(std::move(orders));
+  EXPECT_EQ(collect(1).done[0].id, task(10)) << "the slot of lane 1 was free for it";
+  here.open();
+  ExecutorReport report = collect(9);
+  EXPECT_EQ(report.done[0].id, task(1));
+  EXPECT_EQ(report.done[1].failure->message, "no input") << "an empty result is passed on too";
+}
+
+TEST_F(WorkerPoolTest, WhatCannotBeMadeIsReturnedBehindTheFailure) {
+  lane(0, "throwing", 1);
+  lane(1, "next", 1);
+  Orders orders;
+  orders.run.push_back(first(1, 0));
+  orders.run.push_back(link(2, 1, 1));
+  orders.run.push_back(link(3, 2, 1));
+  pool_.order(std::move(orders));
+  ExecutorReport report = collect(3);
+  EXPECT_EQ(report.done[0].id, task(1));
+  EXPECT_EQ(report.done[0].how, TaskDone::How::failed);
+  for (std::uint32_t i : {1u, 2u}) {
+    EXPECT_EQ(report.done[i].id, task(i + 1));
+    EXPECT_EQ(report.done[i].how, TaskDone::How::returned);
+  }
+  Orders late;
+  late.run.push_back(link(4, 1, 1));
+  pool_.order(std::move(late));
+  EXPECT_EQ(collect(1).done[0].how, TaskDone::How::returned) << "1 has ended";
+}
+
+TEST_F(WorkerPoolTest, ATaskThatWaitsCanBeCancelledAndThoseBehindItAreReturned) {
+  Gate here;
+  gate = &here;
+  lane(0, "gated", 1);
+  lane(1, "next", 1);
+  Orders orders;
+  orders.run.push_back(first(1, 0));
+  orders.run.push_back(link(2, 1, 1));
+  orders.run.push_back(link(3, 2, 1));
+  orders.run.push_back(first(4, 0));
+  orders.run.push_back(link(5, 4, 1));
+  pool_.order(std::move(orders));
+  here.awaitWaiting(1);
+  Orders cancel;
+  cancel.cancel = {task(2), task(4)};
+  pool_.order(std::move(cancel));
+  ExecutorReport report = collect(4);
+  EXPECT_EQ(report.done[0].failure->kind, FailureKind::cancelled);
+  EXPECT_EQ(report.done[0].failure->function, "next");
+  EXPECT_EQ(report.done[1].id, task(3));
+  EXPECT_EQ(report.done[1].how, TaskDone::How::returned);
+  EXPECT_EQ(report.done[2].failure->kind, FailureKind::cancelled);
+  EXPECT_EQ(report.done[3].id, task(5));
+  EXPECT_EQ(report.done[3].how, TaskDone::How::returned);
+  here.open();
+  EXPECT_EQ(collect(1).done[0].id, task(1));
+}
+
+// A store of one object.
+class OneStore final : public ResultStore {
+ public:
+  Result<std::span<std::byte>> allocate(TaskId, Bytes size) override {
+    bytes.resize(size);
+    return std::span(bytes);
+  }
+  void abandon(TaskId) override {}
+  std::vector<std::byte> bytes;
+};
+
+TEST(WorkerPoolStores, AStoredResultIsReadWhereItLies) {
+  OneStore store;
+  std::mutex mutex;
+  std::condition_variable reported;
+  bool any = false;
+  WorkerPool pool({.osCpus = {}, .node = "here", .store = &store, .onReport = [&] {
+                     std::lock_guard lock(mutex);
+                     any = true;
+                     reported.notify_all();
+                   }, .onThread = {}});
+  Orders orders;
+  orders.lanes = {{0, "large"}, {1, "next"}};
+  orders.open = {{SlotId{1}, 0, {}, {}}, {SlotId{2}, 1, {}, {}}};
+  orders.run.push_back({task(1), Attempt{1}, 0, {}, {}, true});
+  orders.run.push_back({task(2), Attempt{1}, 1, {}, {{task(1), {}, false, true}}, false});
+  pool.order(std::move(orders));
+  std::vector<TaskDone> done;
+  while (done.size() < 2) {
+    std::unique_lock lock(mutex);
+    reported.wait(lock, [&] { return std::exchange(any, false); });
+    lock.unlock();
+    for (TaskDone& one : pool.report().done) done.push_back(std::move(one));
+  }
+  if (done[0].id != task(1)) std::swap(done[0], done[1]);
+  EXPECT_EQ(done[0].how, TaskDone::How::stored);
+  EXPECT_EQ(done[0].held.bytes().data(), store.bytes.data());
+  std::uint64_t value = 0;
+  ASSERT_EQ(done[1].held.size(), sizeof value);
+  std::memcpy(&value, done[1].held.bytes().data(), sizeof value);
+  EXPECT_EQ(value, 0x0707070707070708u);
 }
 
 TEST_F(WorkerPoolTest, ATaskOnADeviceFailsWhereThereIsNoDriver) {

@@ -81,7 +81,8 @@ struct TaskDone {
   Attempt attempt;
   // `returned`: it did not begin, because an input that was coming will not be made here.
   enum class How : std::uint8_t { held, stored, failed, returned } how = How::held;
-  Blob held;          // the result, if at most kInlineLimit (any size in the embedded engine)
+  Blob held;          // the result, if at most kInlineLimit (any size in the embedded engine); of
+                      // a stored one its bytes in place, for this process alone
   Bytes size = 0;     // of a stored result, which lies in the store under the task's id
   FailurePtr failure;
   Duration ran{};     // from the function's start to its end (device work included)
