@@ -33,6 +33,20 @@ CUresult makeStream(Context& context, unsigned flags, int priority, CUstream* ha
 // streams of its context, and they for it.
 void put(Stream& stream, Stream::Work work);
 
+// For work: takes `length` on an engine, from the stream's time on, and tells the trace.  Without
+// an engine the host does it.
+struct Taken {
+  const char* kind = "";
+  std::string_view name;
+  Engine* engine = nullptr;
+  std::uint32_t amount = 1;
+  std::uint64_t bytes = 0;
+};
+void take(Stream& stream, const Taken& what, std::chrono::nanoseconds length);
+
+// Waits, and the thread knows what happened until then.
+void await(Ticket& ticket);
+
 // Waits for all work of a context; then pools give back what they keep beyond their thresholds.
 void synchronize(Context& context);
 void trimPools(Device& device);

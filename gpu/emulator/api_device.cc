@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdio>
 #include <cstring>
+#include <set>
 
 namespace alnilam::gpu::emulator::api {
 namespace {
@@ -69,6 +70,18 @@ const ErrorText* find(CUresult code) {
 }
 
 Device* deviceAt(CUdevice ordinal) { return machine()->deviceAt(ordinal); }
+
+// 0 for the fastest link of the machine, 1 for the next, and so on.
+int rankOf(const MachineConfig& config, const Link& link) {
+  std::set<double> faster;
+  int count = static_cast<int>(config.devices.size());
+  for (int i = 0; i < count; ++i) {
+    for (int j = 0; j < count; ++j) {
+      if (i != j && config.link(i, j).rate > link.rate) faster.insert(config.link(i, j).rate);
+    }
+  }
+  return static_cast<int>(faster.size());
+}
 
 std::string pciOf(const DeviceConfig& config) {
   char text[32];
@@ -305,7 +318,7 @@ CUresult deviceCanAccessPeer(int* can, CUdevice device, CUdevice peer) {
   ALNILAM_ENTER();
   if (!deviceAt(device) || !deviceAt(peer)) return CUDA_ERROR_INVALID_DEVICE;
   if (!can) return CUDA_ERROR_INVALID_VALUE;
-  *can = device != peer;
+  *can = device != peer && machine()->config.link(device, peer).is != LinkClass::none;
   return CUDA_SUCCESS;
 }
 CUresult deviceGetP2PAttribute(int* value, CUdevice_P2PAttribute attribute, CUdevice from,
@@ -313,15 +326,17 @@ CUresult deviceGetP2PAttribute(int* value, CUdevice_P2PAttribute attribute, CUde
   ALNILAM_ENTER();
   if (!deviceAt(from) || !deviceAt(to) || from == to) return CUDA_ERROR_INVALID_DEVICE;
   if (!value) return CUDA_ERROR_INVALID_VALUE;
+  const MachineConfig& config = machine()->config;
+  const Link& link = config.link(from, to);
   switch (attribute) {
     case CU_DEVICE_P2P_ATTRIBUTE_PERFORMANCE_RANK:
-      *value = 0;
+      *value = rankOf(config, link);
       break;
     case CU_DEVICE_P2P_ATTRIBUTE_ACCESS_SUPPORTED:
-      *value = 1;
+      *value = link.is != LinkClass::none;
       break;
     case CU_DEVICE_P2P_ATTRIBUTE_NATIVE_ATOMIC_SUPPORTED:
-      *value = 1;
+      *value = link.is == LinkClass::nvlink;
       break;
     case CU_DEVICE_P2P_ATTRIBUTE_CUDA_ARRAY_ACCESS_SUPPORTED:
       *value = 0;
@@ -442,6 +457,9 @@ CUresult ctxEnablePeerAccess(CUcontext handle, unsigned flags) {
   if (flags != 0) return CUDA_ERROR_INVALID_VALUE;
   Context &from = context->primary(), &to = peer->primary();
   if (&from == &to) return CUDA_ERROR_INVALID_DEVICE;
+  if (context->machine.config.link(from.device.ordinal, to.device.ordinal).is == LinkClass::none) {
+    return CUDA_ERROR_PEER_ACCESS_UNSUPPORTED;
+  }
   std::lock_guard lock(from.mutex);
   return from.peers.insert(&to).second ? CUDA_SUCCESS : CUDA_ERROR_PEER_ACCESS_ALREADY_ENABLED;
 }

@@ -46,9 +46,28 @@ std::byte* bytesAt(std::uint64_t address, std::size_t size) {
   if (offset >= range.size || range.size - offset < size) return nullptr;
   return range.storage + offset;
 }
-// What a copy costs in modelled time: a PCIe 4 link, nearly.
-std::chrono::nanoseconds copyTime(std::size_t size) {
-  return std::chrono::nanoseconds(1'000 + size / 25);
+// What a copy costs in modelled time, and who does it.
+void takeCopy(Stream& stream, std::uint64_t to, std::uint64_t from, std::size_t size) {
+  Device *target = machine()->deviceOf(to), *origin = machine()->deviceOf(from);
+  auto took = [&](const char* kind, Engine* engine, double bytesPerNanosecond,
+                  std::uint32_t amount = 1) {
+    auto moving = static_cast<std::int64_t>(static_cast<double>(size) / bytesPerNanosecond);
+    take(stream, {kind, {}, engine, amount, size}, std::chrono::nanoseconds(1'000 + moving));
+  };
+  if (!target && !origin) {
+    took("copyHtoH", nullptr, 10);
+  } else if (!origin) {
+    took("copyHtoD", &target->copyIn(), target->config.hostRate);
+  } else if (!target) {
+    took("copyDtoH", &origin->copyOut(), origin->config.hostRate);
+  } else if (target == origin) {
+    // It reads and writes.
+    Engine& compute = stream.context()->compute();
+    took("copyDtoD", &compute, target->config.memoryRate / 2, compute.capacity());
+  } else {
+    const Link& link = machine()->config.link(origin->ordinal, target->ordinal);
+    took("copyPeer", &origin->copyToPeer(), link.rate);
+  }
 }
 bool isPageable(std::uint64_t address) {
   return !machine()->deviceOf(address) && machine()->findPinned(address).size == 0;
@@ -64,8 +83,8 @@ CUresult copy(Stream& stream, std::uint64_t to, std::uint64_t from, std::size_t 
   }
   Context* context = stream.context();
   put(stream, [&stream, context, to, from, size] {
-    stream.spend(copyTime(size));
     if (context->state() != CUDA_SUCCESS) return;
+    takeCopy(stream, to, from, size);
     // Looked up again: what was freed in between is gone.
     std::byte *target = bytesAt(to, size), *origin = bytesAt(from, size);
     if (target && origin) {
@@ -76,7 +95,7 @@ CUresult copy(Stream& stream, std::uint64_t to, std::uint64_t from, std::size_t 
     }
   });
   if (synchronous || isPageable(to) || isPageable(from)) {
-    stream.mark()->wait();
+    await(*stream.mark());
     return context->state();
   }
   return CUDA_SUCCESS;
@@ -91,8 +110,11 @@ CUresult fill(CUstream handle, CUdeviceptr to, std::size_t size, Fill write) {
   if (!machine()->deviceOf(to) || !bytesAt(to, size)) return CUDA_ERROR_INVALID_VALUE;
   Context* its = stream->context();
   put(*stream, [its, stream, to, size, write] {
-    stream->spend(copyTime(size));
     if (its->state() != CUDA_SUCCESS) return;
+    Engine& compute = its->compute();
+    double time = static_cast<double>(size) / its->device.config.memoryRate;
+    take(*stream, {"memset", {}, &compute, compute.capacity(), size},
+         std::chrono::nanoseconds(1'000 + static_cast<std::int64_t>(time)));
     if (std::byte* target = bytesAt(to, size)) write(target);
     else its->fail(CUDA_ERROR_ILLEGAL_ADDRESS, "memset of freed device memory");
   });

@@ -141,9 +141,11 @@ void runLaunch(Context& context, Stream& stream, GridLaunch& launch, std::uint64
   launch.cancelled = &device.lost;
   GridOutcome outcome = context.machine.grids.run(launch);
   context.machine.executed += outcome.executed;
-  // Modelled time: each multiprocessor does 64 lanes a nanosecond.
-  std::uint64_t rate = 64ull * launch.multiprocessors;
-  stream.spend(std::chrono::nanoseconds(2'000 + outcome.executed / rate));
+  // Modelled time: blocks spread over the multiprocessors, each doing 64 lanes a nanosecond.
+  auto spread = static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(launch.grid.count(), launch.multiprocessors));
+  take(stream, {"kernel", launch.kernel->name, &context.compute(), spread, 0},
+       std::chrono::nanoseconds(2'000 + outcome.executed / (64ull * spread)));
   if (outcome.code != CUDA_SUCCESS) context.fail(outcome.code, outcome.message);
 }
 

@@ -24,15 +24,28 @@ void put(Stream& stream, Stream::Work work) {
   } else if (!(stream.flags() & CU_STREAM_NON_BLOCKING) && !context.defaultStream->isIdle()) {
     before.push_back(context.defaultStream->mark());
   }
-  if (before.empty()) {
-    stream.enqueue(std::move(work));
-    return;
+  if (!before.empty()) {
+    work = [&stream, before = std::move(before), work = std::move(work)] {
+      for (auto& ticket : before) stream.waitFor(*ticket);
+      work();
+    };
   }
-  stream.enqueue([&stream, before = std::move(before), work = std::move(work)] {
-    for (auto& ticket : before) stream.waitFor(*ticket);
-    work();
-  });
+  stream.enqueue(std::move(work), hostTime(), Trace::current());
 }
+
+void take(Stream& stream, const Taken& what, std::chrono::nanoseconds length) {
+  std::chrono::nanoseconds begin = stream.now();
+  if (what.engine) begin = what.engine->reserve(begin, length, what.amount);
+  stream.advanceTo(begin + length);
+  Context& context = *stream.context();
+  if (Trace* trace = context.machine.trace.get()) {
+    trace->work({stream.call(), context.device.ordinal, what.engine ? what.engine->name() : "host",
+                 what.kind, what.name.empty() ? std::string_view(what.kind) : what.name,
+                 stream.id(), begin, begin + length, what.bytes, what.amount});
+  }
+}
+
+void await(Ticket& ticket) { hostSaw(ticket.wait()); }
 
 void trimPools(Device& device) {
   Pool* pools[] = {&device.defaultPool, device.currentPool.load()};
@@ -60,7 +73,7 @@ void synchronize(Context& context) {
       markAll(*part);
     }
   }
-  for (auto& ticket : all) ticket->wait();
+  for (auto& ticket : all) await(*ticket);
   trimPools(context.device);
 }
 
@@ -101,7 +114,9 @@ CUresult streamQuery(CUstream handle) {
   ALNILAM_ENTER_CONTEXT(context);
   Stream* stream = streamOf(*context, handle);
   if (!stream) return CUDA_ERROR_INVALID_HANDLE;
-  if (!stream->isIdle()) return CUDA_ERROR_NOT_READY;
+  auto idleAt = stream->idleAt();
+  if (!idleAt) return CUDA_ERROR_NOT_READY;
+  hostSaw(*idleAt);
   return stream->context()->state();
 }
 CUresult streamSynchronize(CUstream handle) {
@@ -109,7 +124,7 @@ CUresult streamSynchronize(CUstream handle) {
   Stream* stream = streamOf(*context, handle);
   if (!stream) return CUDA_ERROR_INVALID_HANDLE;
   Context& its = *stream->context();
-  stream->mark()->wait();
+  await(*stream->mark());
   trimPools(its.device);
   return its.state();
 }
@@ -151,9 +166,13 @@ CUresult launchHostFunc(CUstream handle, CUhostFn function, void* userData) {
   if (!stream) return CUDA_ERROR_INVALID_HANDLE;
   if (!function) return CUDA_ERROR_INVALID_VALUE;
   Context* its = stream->context();
-  put(*stream, [its, function, userData] {
+  put(*stream, [its, stream, function, userData] {
     // As the driver: a context that has failed calls nobody any more.
     if (its->primary().failure.load() != CUDA_SUCCESS || its->device.lost) return;
+    take(*stream, {"hostFunction", {}, nullptr, 0, 0}, {});
+    // Whoever is told by it may act on it at once.
+    std::int64_t now = stream->now().count(), told = its->machine.told.load();
+    while (told < now && !its->machine.told.compare_exchange_weak(told, now)) {}
     Stream::inHostFunction() = true;
     function(userData);
     Stream::inHostFunction() = false;
@@ -204,7 +223,10 @@ CUresult eventQuery(CUevent handle) {
   if (!event) return CUDA_ERROR_INVALID_HANDLE;
   if (CUresult state = event->context->state(); state != CUDA_SUCCESS) return state;
   std::lock_guard lock(event->mutex);
-  return !event->recorded || event->recorded->isComplete() ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
+  if (!event->recorded) return CUDA_SUCCESS;
+  if (!event->recorded->isComplete()) return CUDA_ERROR_NOT_READY;
+  await(*event->recorded);
+  return CUDA_SUCCESS;
 }
 CUresult eventSynchronize(CUevent handle) {
   ALNILAM_ENTER();
@@ -215,7 +237,7 @@ CUresult eventSynchronize(CUevent handle) {
     std::lock_guard lock(event->mutex);
     ticket = event->recorded;
   }
-  if (ticket) ticket->wait();
+  if (ticket) await(*ticket);
   return event->context->state();
 }
 CUresult eventElapsedTime(float* milliseconds, CUevent startHandle, CUevent endHandle) {

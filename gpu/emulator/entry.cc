@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <type_traits>
 
 namespace alnilam::gpu::emulator::api {
 namespace {
@@ -14,12 +15,56 @@ struct Entry {
   const char* symbol;
   int version;
   void* function;
+  void* traced;  // the same, and the trace is told
 };
 
+struct Name {
+  template <std::size_t n>
+  constexpr Name(const char (&from)[n]) {
+    for (std::size_t i = 0; i < n; ++i) text[i] = from[i];
+  }
+  char text[48] = {};
+};
+
+// The stream that an argument is, or the one that a call has made: what the trace wants to know.
+void noteStream(std::uint64_t& id, CUstream handle) {
+  if (Stream* stream = lookUp<Stream>(handle)) id = stream->id();
+}
+void noteStream(std::uint64_t& id, CUstream* made) {
+  if (made) noteStream(id, *made);
+}
+template <typename Other>
+void noteStream(std::uint64_t&, const Other&) {}
+
+template <Name name, auto function>
+struct Traced;
+template <Name name, typename... Arguments, CUresult (*function)(Arguments...)>
+struct Traced<name, function> {
+  static CUresult call(Arguments... arguments) {
+    Machine* the = machine();
+    if (!the || !the->trace) return function(arguments...);
+    std::uint64_t stream = 0;
+    ((std::is_same_v<Arguments, CUstream> ? noteStream(stream, arguments) : void()), ...);
+    std::uint64_t number = the->trace->begin();
+    auto start = the->trace->now();
+    Trace::current() = number;
+    CUresult result = function(arguments...);
+    Trace::current() = 0;
+    if (result == CUDA_SUCCESS) {
+      ((std::is_same_v<Arguments, CUstream*> ? noteStream(stream, arguments) : void()), ...);
+    }
+    const char* text = nullptr;
+    getErrorName(result, &text);
+    the->trace->call(number, name.text, start, text, stream);
+    return result;
+  }
+};
+
+#define ALNILAM_OPTIONAL(member, symbol, version)              \
+  {#symbol, version, reinterpret_cast<void*>(&member),         \
+   reinterpret_cast<void*>(&Traced<Name(#symbol), &member>::call)}
 #define ALNILAM_EMULATED(member, symbol, version, parameters) \
-  {#symbol, version, reinterpret_cast<void*>(&member)},
-#define ALNILAM_OPTIONAL(member, symbol, version) \
-  {#symbol, version, reinterpret_cast<void*>(&member)}
+  ALNILAM_OPTIONAL(member, symbol, version),
 const Entry kEntries[] = {ALNILAM_DRIVER_REQUIRED(ALNILAM_EMULATED)  //
                           ALNILAM_OPTIONAL(streamGetId, cuStreamGetId, 12000),
                           ALNILAM_OPTIONAL(ctxGetId, cuCtxGetId, 12000),
@@ -54,7 +99,7 @@ CUresult getProcAddress(const char* symbol, void** function, int version, std::u
       if (baseOf(entry.symbol) != symbol) continue;
       // Only the one signature is here; who asks for an older one must not get it.
       if (version >= entry.version) {
-        *function = entry.function;
+        *function = machine() && machine()->trace ? entry.traced : entry.function;
         result = CU_GET_PROC_ADDRESS_SUCCESS;
       } else {
         result = CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT;
@@ -62,7 +107,7 @@ CUresult getProcAddress(const char* symbol, void** function, int version, std::u
     }
   };
   lookIn(kEntries);
-  if (machine() && machine()->green) lookIn(kGreenEntries);
+  if (machine() && machine()->config.green) lookIn(kGreenEntries);
   if (found) *found = result;
   return CUDA_SUCCESS;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <thread>
 
 namespace alnilam::gpu::emulator {
@@ -31,13 +32,21 @@ Result<bool> configureMachine(const std::string& text) {
   if (old && old->text == text) return true;
   auto config = parseConfig(text);
   if (!config) return config.error();
+  const char* wanted = std::getenv("ALNILAM_EMULATED_TRACE");
+  if (config.value().trace.empty() && wanted) config.value().trace = wanted;
   if (old && old->anyContext()) {
     return Refusal{RefusalCode::invalid, "this process already uses emulated GPUs '" + old->text +
                                              "'; it can't have '" + text + "' as well"};
   }
   process().current.store(nullptr, std::memory_order_release);
   process().machine.reset();
-  auto fresh = std::make_unique<Machine>(text, std::move(config).value());
+  std::unique_ptr<Trace> trace;
+  if (!config.value().trace.empty()) {
+    auto opened = Trace::open(config.value().trace);
+    if (!opened) return opened.error();
+    trace = std::move(opened).value();
+  }
+  auto fresh = std::make_unique<Machine>(text, std::move(config).value(), std::move(trace));
   for (auto& device : fresh->devices) {
     if (!device->memory.usable()) {
       return Refusal{
@@ -96,7 +105,10 @@ void Pool::trim(std::uint64_t keep) {
 }
 
 Device::Device(int number, DeviceConfig what)
-    : ordinal(number), config(std::move(what)), memory(config.memory) {
+    : ordinal(number),
+      config(std::move(what)),
+      memory(config.memory),
+      compute("compute", static_cast<std::uint32_t>(config.multiprocessors)) {
   defaultPool.device = this;
 }
 
@@ -112,6 +124,7 @@ Context::Context(Context& primary, int count)
       device(primary.device),
       parent(&primary),
       multiprocessors(count),
+      part(std::make_unique<Engine>("compute", static_cast<std::uint32_t>(count))),
       id(++machine.lastId),
       defaultStream(
           std::make_unique<Stream>(this, abi::CU_STREAM_NON_BLOCKING, 0, ++machine.lastId)) {}
@@ -138,11 +151,35 @@ void Context::fail(abi::CUresult code, const std::string& message) {
   if (primary().failure.compare_exchange_strong(none, code)) report(message);
 }
 
-Machine::Machine(std::string wanted, MachineConfig config)
+namespace {
+std::uint64_t nextSerial() {
+  static std::atomic<std::uint64_t> last{0};
+  return ++last;
+}
+// What a thread knows of a machine.
+struct Known {
+  std::uint64_t machine = 0;
+  std::chrono::nanoseconds time{};
+};
+Known& known() {
+  thread_local Known here;
+  if (Machine* the = machine(); the && here.machine != the->serial) here = {the->serial, {}};
+  return here;
+}
+}  // namespace
+
+std::chrono::nanoseconds hostTime() {
+  return std::max(known().time, std::chrono::nanoseconds(machine()->told.load()));
+}
+void hostSaw(std::chrono::nanoseconds time) { known().time = std::max(known().time, time); }
+
+Machine::Machine(std::string wanted, MachineConfig what, std::unique_ptr<Trace> writes)
     : text(std::move(wanted)),
-      green(config.green),
+      serial(nextSerial()),
+      config(std::move(what)),
+      trace(std::move(writes)),
       grids(std::max(1u, std::thread::hardware_concurrency()) - 1) {
-  for (DeviceConfig& device : config.devices) {
+  for (const DeviceConfig& device : config.devices) {
     devices.push_back(std::make_unique<Device>(static_cast<int>(devices.size()), device));
     add(&devices.back()->defaultPool);
   }

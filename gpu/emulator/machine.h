@@ -15,9 +15,11 @@
 //   itself.  It's never held while waiting for work.
 
 #include "gpu/emulator/config.h"
+#include "gpu/emulator/engine.h"
 #include "gpu/emulator/grid.h"
 #include "gpu/emulator/memory.h"
 #include "gpu/emulator/stream.h"
+#include "gpu/emulator/trace.h"
 
 #include <atomic>
 #include <map>
@@ -54,14 +56,23 @@ struct Device {
   const int ordinal;
   const DeviceConfig config;
   DeviceMemory memory;
+  Engine compute;
   std::atomic<std::uint64_t> allocations{0}, launches{0};  // counted for injected faults
   std::atomic<bool> lost{false};
+
+  // Who copies in each direction: fewer engines than directions share.
+  Engine& copyIn() { return copyHtoD; }
+  Engine& copyOut() { return config.copyEngines > 1 ? copyDtoH : copyHtoD; }
+  Engine& copyToPeer() { return config.copyEngines > 2 ? copyPeer : copyOut(); }
   Pool defaultPool;
   std::atomic<Pool*> currentPool{&defaultPool};
   // Guarded by Machine::mutex.
   std::unique_ptr<Context> context;
   unsigned retained = 0;
   unsigned flags = 0;
+
+ private:
+  Engine copyHtoD{"copyHtoD", 1}, copyDtoH{"copyDtoH", 1}, copyPeer{"copyPeer", 1};
 };
 
 struct Event {
@@ -103,7 +114,11 @@ struct Context final : AddressSpace {
   Device& device;
   Context* const parent = nullptr;  // of a green context the primary one
   const int multiprocessors;
+  const std::unique_ptr<Engine> part;  // of a green context: its multiprocessors
   const std::uint64_t id;
+
+  // What its kernels run on.  A part's are its own: those of the whole device aren't held up.
+  Engine& compute() { return part ? *part : device.compute; }
   std::atomic<abi::CUresult> failure{abi::CUDA_SUCCESS};
   std::atomic<bool> destroyed{false};
   std::unique_ptr<Stream> defaultStream;
@@ -128,15 +143,19 @@ struct ResourceDesc {
 };
 
 struct Machine {
-  Machine(std::string text, MachineConfig config);
+  Machine(std::string text, MachineConfig config, std::unique_ptr<Trace> trace);
   ~Machine();
 
   const std::string text;
-  const bool green;  // whether the driver has green contexts
+  const std::uint64_t serial;  // of the machines of this process
+  const MachineConfig config;
+  const std::unique_ptr<Trace> trace;  // null: nobody wants one
   std::vector<std::unique_ptr<Device>> devices;
   GridPool grids;
   std::atomic<std::uint64_t> executed{0};  // PTX instructions, counted once for each lane
   std::atomic<std::uint64_t> lastId{0};
+  // The modelled time up to which host functions have told the host what happened.
+  std::atomic<std::int64_t> told{0};
 
   std::mutex mutex;
   std::set<const void*> handles;  // streams, events, modules, functions, pools, contexts
@@ -165,6 +184,11 @@ struct Machine {
 Machine* machine();
 // Makes or replaces it; a refusal says why not.
 Result<bool> configureMachine(const std::string& text);
+
+// The modelled time of the latest that this thread knows to have happened on devices: what it has
+// waited for, and what host functions have told.  Work that it enqueues now begins no earlier.
+std::chrono::nanoseconds hostTime();
+void hostSaw(std::chrono::nanoseconds time);
 
 // The stack of current contexts of this thread, the current one last.
 std::vector<Context*>& currentContexts();

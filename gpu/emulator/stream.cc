@@ -39,12 +39,12 @@ bool& Stream::inHostFunction() {
   return inside;
 }
 
-void Stream::enqueue(Work work) {
+void Stream::enqueue(Work work, std::chrono::nanoseconds notBefore, std::uint64_t call) {
   std::lock_guard lock(mutex_);
   if (!thread_.joinable()) {
     thread_ = std::thread([this] { this->work(); });
   }
-  queue_.push_back(std::move(work));
+  queue_.push_back({std::move(work), notBefore, call});
   if (queue_.size() == 1) wake_.notify_one();
 }
 
@@ -66,6 +66,12 @@ bool Stream::isIdle() const {
   return queue_.empty() && !busy_;
 }
 
+std::optional<std::chrono::nanoseconds> Stream::idleAt() const {
+  std::lock_guard lock(mutex_);
+  if (queue_.empty() && !busy_) return now_;
+  return std::nullopt;
+}
+
 void Stream::wait() {
   std::unique_lock lock(mutex_);
   idle_.wait(lock, [this] { return queue_.empty() && !busy_; });
@@ -76,11 +82,15 @@ void Stream::work() {
   for (;;) {
     wake_.wait(lock, [this] { return !queue_.empty() || closing_; });
     if (queue_.empty()) return;
-    std::deque<Work> batch;
+    std::deque<Item> batch;
     batch.swap(queue_);
     busy_ = true;
     lock.unlock();
-    for (Work& next : batch) next();
+    for (Item& next : batch) {
+      advanceTo(next.notBefore);
+      call_ = next.call;
+      next.work();
+    }
     batch.clear();
     lock.lock();
     busy_ = false;

@@ -127,9 +127,10 @@ TEST(EmulatedStream, EventsMeasureModelledTime) {
   const Driver& driver = gpu.driver();
   auto stream = createStream(driver);
   auto start = createEvent(driver, CU_EVENT_DEFAULT), end = createEvent(driver, CU_EVENT_DEFAULT);
+  auto pinned = allocateHost(driver, 25'000'000);
   CUdeviceptr at = gpu.upload(std::vector<char>(25'000'000));
   driver.eventRecord(start.value().get(), stream.value().get());
-  driver.memsetD8Async(at, 0, 25'000'000, stream.value().get());
+  driver.memcpyHtoDAsync(at, pinned.value().get(), 25'000'000, stream.value().get());
   driver.eventRecord(end.value().get(), stream.value().get());
   ASSERT_EQ(driver.eventSynchronize(end.value().get()), CUDA_SUCCESS);
   float milliseconds = 0;
