@@ -17,12 +17,6 @@ struct Delivery {
   std::size_t bytes;
 };
 
-struct CachedFunction {
-  const char* ptx;
-  const char* entry;
-  CUfunction function;
-};
-
 }  // namespace
 
 struct Context::State {
@@ -39,8 +33,8 @@ struct Context::State {
   std::vector<Staging> staged;  // in use by enqueued copies
   std::size_t stagedBytes = 0;
   std::vector<Delivery> deliveries;
-  std::vector<CachedFunction> functions;
-  const Life* functionsOf = nullptr;
+  std::vector<const LoadedKernel*> kernels;  // that this slot has launched
+  std::uint64_t kernelsOf = 0;               // the generation of their table
 
   const Driver& driver() const { return device.driver(); }
 
@@ -97,7 +91,7 @@ Context::~Context() = default;
 int Context::device() const { return static_cast<int>(state_->device.index()); }
 const std::string& Context::name() const { return state_->device.label(); }
 bool Context::emulated() const { return state_->device.gpu().emulated; }
-CUstream_st* Context::stream() const { return state_->lease.stream(); }
+TaskStream Context::stream() { return {*this, state_->lease.stream()}; }
 Bytes Context::memoryBound() const { return state_->bound; }
 Bytes Context::memoryUsed() const { return state_->used; }
 
@@ -308,38 +302,28 @@ void Context::fillBytes(std::uint64_t to, std::uint8_t byte, std::size_t bytes) 
                "cuMemsetD8Async");
 }
 
-void Context::launchPtx(std::string_view ptx, const char* entry, Dim grid, Dim block,
-                        unsigned shared, void** parameters) {
+void Context::launchKernel(const Launch& launch) {
   State& state = *state_;
-  Life& life = state.lease.life();
+  KernelTable& table = state.lease.life().kernels();
   if (deviceCount() > 1) makeCurrent();
-  if (state.functionsOf != &life) state.functions.clear();
-  state.functionsOf = &life;
-  CUfunction function = nullptr;
-  for (const CachedFunction& known : state.functions) {
-    if (known.ptx == ptx.data() && known.entry == entry) function = known.function;
-  }
-  if (!function) {
-    std::string log;
-    auto found = life.function(ptx, entry, log);
-    if (!found) {
-      state.note(found.error());
-      state.device.raise(found.error(), "loading kernel " + std::string(entry) +
-                                            (log.empty() ? "" : ": " + log));
-    }
-    function = found.value();
-    state.functions.push_back({ptx.data(), entry, function});
-  }
-  CUresult code =
-      state.driver().launchKernel(function, grid.x, grid.y, grid.z, block.x, block.y, block.z,
-                                  shared, state.lease.stream(), parameters, nullptr);
-  if (code == CUDA_SUCCESS) return;
-  auto size = [](Dim dim) {
-    return std::to_string(dim.x) + "x" + std::to_string(dim.y) + "x" + std::to_string(dim.z);
+  auto must = [&](const LaunchFault& fault) {
+    if (!fault.error) throw InvalidError(state.device.title() + ": " + fault.why);
+    state.note(*fault.error);
+    state.device.raise(*fault.error, fault.why);
   };
-  state.must(code, "cuLaunchKernel",
-             "launching " + std::string(entry) + " on " + size(grid) + " blocks of " +
-                 size(block) + " threads");
+  if (state.kernelsOf != table.generation()) state.kernels.clear();
+  state.kernelsOf = table.generation();
+  const LoadedKernel* kernel = nullptr;
+  for (const LoadedKernel* known : state.kernels) {
+    if (known->is(launch)) kernel = known;
+  }
+  if (!kernel) {
+    LaunchFault fault;
+    kernel = table.find(launch, fault);
+    if (!kernel) must(fault);
+    state.kernels.push_back(kernel);
+  }
+  if (auto fault = table.launch(*kernel, launch, state.lease.stream())) must(*fault);
 }
 
 void Context::synchronize() {

@@ -3,7 +3,7 @@
 //
 //   gpu::Array<float> scale(gpu::Context& gpu, gpu::View<const float> in, float factor) {
 //     auto out = gpu.allocate<float>(in.size());
-//     gpu.launch(kScale, {gpu::blocksFor(in.size(), 256)}, {256}, 0, in, out, in.size(), factor);
+//     kScale({gpu::blocksFor(in.size(), 256)}, {256})(gpu, in, out, in.size(), factor);
 //     return out;
 //   }
 //
@@ -30,7 +30,6 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <string_view>
 #include <type_traits>
 
 namespace alnilam::gpu {
@@ -47,7 +46,7 @@ class Context {
   int device() const;              // the node's number for it: an index into its list of GPUs
   const std::string& name() const;  // "NVIDIA H100", or "... [emulated]"
   bool emulated() const;
-  CUstream_st* stream() const;
+  TaskStream stream();  // for the user's own CUDA calls, and for launches
 
   std::size_t deviceCount() const;  // how many this task has
   Context& on(std::size_t i);       // the i-th of them, i < deviceCount()
@@ -108,14 +107,21 @@ class Context {
     fillBytes(addressOf(array.data()), byte, array.bytes());
   }
 
-  // Shared memory is in bytes a block, beyond what the kernel declares itself.
+  // What kernel(grid, block, sharedBytes)(*this, arguments...) does; see kernel.h.
   template <typename... Parameters, typename... Arguments>
   void launch(const Kernel<void(Parameters...)>& kernel, Dim grid, Dim block,
               unsigned sharedBytes, const Arguments&... arguments) {
     static_assert(sizeof...(Parameters) == sizeof...(Arguments),
                   "alnilam: this is not as many arguments as the kernel's signature has");
-    launchWith(kernel.ptx(), kernel.entry(), grid, block, sharedBytes,
-               detail::Pass<Parameters>::from(arguments)...);
+    if constexpr (sizeof...(Parameters) == sizeof...(Arguments)) {
+      static_assert((detail::Passes<Parameters, Arguments> && ...),
+                    "alnilam: where the kernel has a pointer, pass a gpu::Array or gpu::View of "
+                    "its element or a device pointer; what is const only where the kernel has "
+                    "a pointer to const");
+      Launch launch{kernel.image(), kernel.entry(), kernel.parameterSizes(), grid, block,
+                    sharedBytes, nullptr};
+      launchWith(launch, detail::Pass<Parameters>::from(arguments)...);
+    }
   }
 
   // Waits for everything enqueued so far; then copies to the host are complete.
@@ -149,11 +155,11 @@ class Context {
     return reinterpret_cast<std::uintptr_t>(pointer);
   }
   template <typename... Parameters>
-  void launchWith(std::string_view ptx, const char* entry, Dim grid, Dim block, unsigned shared,
-                  Parameters... parameters) {
+  void launchWith(Launch& launch, Parameters... parameters) {
     void* places[sizeof...(Parameters) + 1] = {const_cast<void*>(
         static_cast<const void*>(&parameters))..., nullptr};
-    launchPtx(ptx, entry, grid, block, shared, places);
+    launch.parameters = places;
+    launchKernel(launch);
   }
 
   OwnedBlock allocateBytes(std::size_t elementSize, std::size_t n);
@@ -163,8 +169,7 @@ class Context {
   void copyAcross(std::uint64_t to, std::uint64_t from, std::size_t bytes, Context& of);
   void copyResult(std::uint64_t from, std::span<std::byte> to, Context* owner);
   void fillBytes(std::uint64_t to, std::uint8_t byte, std::size_t bytes);
-  void launchPtx(std::string_view ptx, const char* entry, Dim grid, Dim block, unsigned shared,
-                 void** parameters);
+  void launchKernel(const Launch& launch);
   static void checkFits(std::size_t elements, std::size_t room);
 
   std::unique_ptr<State> state_;

@@ -252,18 +252,19 @@ TEST_F(ContextTest, ARefusedCallIsNamedAndEndsNothing) {
   auto devices = slot();
   Context& gpu = devices->begin();
   auto array = gpu.allocate<int>(1);
+  fake::world().nextCall["launchKernel"] = CUDA_ERROR_INVALID_VALUE;
   std::string launch =
-      messageOf<DeviceError>([&] { gpu.launch(kAdd, {0}, {32}, 0, array, 1u, 1); });
+      messageOf<DeviceError>([&] { gpu.launch(kAdd, {2}, {32}, 0, array, 1u, 1); });
   const Kernel<void()> missing{kPtx, "nobody"};
-  std::string unknown = messageOf<DeviceError>([&] { gpu.launch(missing, {}, {}, 0); });
+  std::string unknown = messageOf<InvalidError>([&] { gpu.launch(missing, {}, {}, 0); });
   std::string large = messageOf<InvalidError>([&] {
     int room[1];
     gpu.copyToHost(gpu.allocate<int>(2), room);
   });
   devices->finish();
 
-  EXPECT_THAT(launch, HasSubstr("launching add on 0x1x1 blocks of 32x1x1 threads"));
-  EXPECT_THAT(unknown, HasSubstr("loading kernel nobody"));
+  EXPECT_THAT(launch, HasSubstr("launching kernel add on 2x1x1 blocks of 32x1x1 threads"));
+  EXPECT_THAT(unknown, HasSubstr("kernel nobody: there is no kernel of this name"));
   EXPECT_EQ(large, "a copy of 2 elements into room for 1");
   EXPECT_EQ(fake::world().contexts, 1);
 }

@@ -48,25 +48,8 @@ Life::~Life() {
   CurrentContext current(driver_, context_.get());
   idle_.clear();
   staging_.clear();
-  functions_.clear();
-  modules_.clear();
+  kernels_.clear();
   pool_ = MemoryPool();
-}
-
-DriverResult<CUfunction> Life::function(std::string_view ptx, const char* entry,
-                                        std::string& log) {
-  std::lock_guard lock(mutex_);
-  auto known = functions_.find({ptx.data(), entry});
-  if (known != functions_.end()) return known->second;
-  auto module = modules_.find(ptx.data());
-  if (module == modules_.end()) {
-    auto loaded = loadModule(driver_, ptx.data(), log);
-    if (!loaded) return loaded.error();
-    module = modules_.emplace(ptx.data(), std::move(loaded).value()).first;
-  }
-  auto found = findFunction(driver_, module->second, entry);
-  if (found) functions_.emplace(std::pair(ptx.data(), std::string(entry)), found.value());
-  return found;
 }
 
 DriverResult<Staging> Life::takeStaging(std::size_t bytes) {

@@ -20,17 +20,16 @@
 // Errors: DeviceError; nothing is thrown by giving back.
 
 #include "core/cluster/topology.h"
+#include "gpu/device/kernel_table.h"
 #include "gpu/driver/handle.h"
 
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -60,9 +59,7 @@ class Life {
   CUcontext context() const { return context_.get(); }
   CUmemoryPool pool() const { return pool_.get(); }  // null where the device has no pools
 
-  // The function `entry` of `ptx`, which is compiled at the first call.  `log` gets the compiler's
-  // words where it fails.  The context must be current.
-  DriverResult<CUfunction> function(std::string_view ptx, const char* entry, std::string& log);
+  KernelTable& kernels() { return kernels_; }
 
   // At least `bytes`, at most kMaxStaging.  The context must be current.
   DriverResult<Staging> takeStaging(std::size_t bytes);
@@ -75,14 +72,13 @@ class Life {
  private:
   friend class Device;
   Life(const Driver& driver, PrimaryContext context)
-      : driver_(driver), context_(std::move(context)) {}
+      : driver_(driver), context_(std::move(context)), kernels_(driver, context_.device()) {}
 
   const Driver& driver_;
   PrimaryContext context_;
   MemoryPool pool_;
+  KernelTable kernels_;
   std::mutex mutex_;  // of what follows
-  std::map<const char*, Module> modules_;  // by the PTX's address
-  std::map<std::pair<const char*, std::string>, CUfunction> functions_;
   std::vector<Staging> staging_;
   std::size_t kept_ = 0;
 

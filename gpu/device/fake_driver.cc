@@ -149,7 +149,9 @@ void fillContexts(Driver& d) {
     return ordinal < all().world.devices ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE;
   };
   d.deviceGetAttribute = [](int* value, CUdevice_attribute which, CUdevice) {
-    *value = which == CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED && all().world.pools;
+    *value = which == CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED ? all().world.pools
+             : which == CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK ? 1024
+                                                                  : 0;
     return CUDA_SUCCESS;
   };
   d.devicePrimaryCtxRetain = retain;
@@ -284,6 +286,14 @@ void fillCode(Driver& d) {
     ALNILAM_FAKE_BEGIN("moduleLoadDataEx");
     *module = new CUmod_st{static_cast<const char*>(image)};
     ++all().world.modules;
+    all().world.images.push_back(static_cast<const char*>(image));
+    return CUDA_SUCCESS;
+  };
+  d.moduleLoadData = [](CUmodule* module, const void* image) -> CUresult {
+    ALNILAM_FAKE_BEGIN("moduleLoadData");
+    *module = new CUmod_st{static_cast<const char*>(image)};
+    ++all().world.modules;
+    all().world.images.push_back(static_cast<const char*>(image));
     return CUDA_SUCCESS;
   };
   d.moduleUnload = [](CUmodule module) {
@@ -296,6 +306,20 @@ void fillCode(Driver& d) {
     auto& known = all().functions[name];
     if (!known) known.reset(new CUfunc_st{name});
     *function = known.get();
+    return CUDA_SUCCESS;
+  };
+  d.funcGetAttribute = [](int* value, CUfunction_attribute which, CUfunction) {
+    *value = which == CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK ? 1024 : 0;
+    return CUDA_SUCCESS;
+  };
+  d.funcGetParamInfo = [](CUfunction function, std::size_t index, std::size_t* offset,
+                          std::size_t* size) {
+    const auto& told = all().world.parameterSizes;
+    auto found = told.find(function->name);
+    if (found == told.end()) return CUDA_ERROR_NOT_SUPPORTED;
+    if (index >= found->second.size()) return CUDA_ERROR_INVALID_VALUE;
+    *offset = 0;
+    *size = found->second[index];
     return CUDA_SUCCESS;
   };
   d.launchKernel = launch;

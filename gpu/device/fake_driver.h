@@ -15,6 +15,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace alnilam::gpu::fake {
 
@@ -25,6 +26,8 @@ struct World {
   // Reads the parameters at the launch, and answers with what runs when the stream gets there; what
   // that returns is sticky if severityOf says so.
   std::map<std::string, std::function<std::function<CUresult()>(void** parameters)>> kernels = {};
+  // What the driver tells of a kernel's parameters; without an entry it does not tell.
+  std::map<std::string, std::vector<std::size_t>> parameterSizes = {};
   // By the Driver's member: answered once, instead of doing anything.
   std::map<std::string, CUresult> nextCall = {};
 
@@ -34,6 +37,7 @@ struct World {
   int liveStreams = 0;
   int livePinned = 0;
   int modules = 0;  // loaded so far
+  std::vector<const char*> images = {};  // of those
   std::size_t used = 0;  // bytes of device memory, over all devices
 };
 

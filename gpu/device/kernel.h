@@ -5,23 +5,44 @@
 //   #include "compare.ptx.h"  // made by alnilam_add_kernels(target compare.cu)
 //   const gpu::Kernel<void(const unsigned*, unsigned)> kCompare{alnilam_kernels::compare_ptx,
 //                                                               "compare"};
-//   gpu.launch(kCompare, {grid}, {256}, 0, rows, count);
+//   kCompare(grid, block)(gpu, rows, count);                 // or (gpu.stream(), rows, count)
 //
-// The signature is the one promise that nobody can check: PTX has sizes and no types.  What is
-// checked, at compile time, is that every launch passes what the signature says: as many arguments,
-// device pointers or arrays of the right element where it has pointers, and nothing that would be
-// cut off silently.
-//
-// The PTX is compiled by the driver once a device and process, at the first launch.
+// The signature is held to both sides.  At compile time, every launch passes what it says: as many
+// arguments, device pointers or arrays of the right element where it has pointers, and no
+// floating-point value for an integer.  At the first launch on a device, the kernel there must have
+// as many parameters, of the same sizes; PTX has sizes and no types, so that a float for an int of
+// four bytes is what remains unseen.
 //
 // Threading: a Kernel is a value; launch the same one from as many threads as you like.
+// Errors: InvalidError for a signature that is not the kernel's, for a number that does not fit its
+//   parameter, and for a launch that the device's limits do not allow; it names value and limit.
 
 #include "gpu/device/array.h"
+#include "gpu/device/kernel_image.h"
 
+#include <array>
+#include <concepts>
+#include <span>
+#include <string>
 #include <string_view>
 #include <type_traits>
 
+struct CUstream_st;  // what a cudaStream_t points to
+
 namespace alnilam::gpu {
+
+// A stream of a running task: a cudaStream_t that still knows whose it is.
+class TaskStream {
+ public:
+  TaskStream(Context& context, CUstream_st* stream) : context_(&context), stream_(stream) {}
+
+  operator CUstream_st*() const { return stream_; }
+  Context& context() const { return *context_; }
+
+ private:
+  Context* context_;
+  CUstream_st* stream_;
+};
 
 // Threads or blocks along x, y and z.
 struct Dim {
@@ -38,25 +59,77 @@ constexpr unsigned blocksFor(std::size_t all, unsigned each) {
 template <typename Signature>
 class Kernel;
 
+// A kernel with the shape of a launch; call it with a gpu::Context, or with its stream(), and the
+// kernel's arguments.
+template <typename Signature>
+class ShapedKernel;
+
 template <typename... Parameters>
 class Kernel<void(Parameters...)> {
  public:
   static_assert((std::is_trivially_copyable_v<Parameters> && ...),
                 "alnilam: a kernel's parameters are plain values and device pointers");
 
-  // `ptx` is text ended by a zero byte that stays where it is for the life of the process; `entry`
-  // is the function's name in it, unmangled (extern "C").
-  constexpr Kernel(std::string_view ptx, const char* entry) : ptx_(ptx), entry_(entry) {}
+  // `entry` is the function's name in the image, unmangled (extern "C").
+  constexpr Kernel(const KernelImage& image, const char* entry) : image_(image), entry_(entry) {}
+  // PTX from elsewhere: text ended by a zero byte that stays where it is for the life of the
+  // process.
+  constexpr Kernel(std::string_view ptx, const char* entry)
+      : image_{.ptx = ptx}, entry_(entry) {}
 
-  std::string_view ptx() const { return ptx_; }
+  // Shared memory is in bytes a block, beyond what the kernel declares itself; more than the 48 KiB
+  // that every kernel may have is asked for where the device has it.
+  ShapedKernel<void(Parameters...)> operator()(Dim grid, Dim block,
+                                               unsigned sharedBytes = 0) const& {
+    return {*this, grid, block, sharedBytes};
+  }
+  void operator()(Dim, Dim, unsigned = 0) const&& = delete;  // a launch needs its kernel to live
+
+  const KernelImage& image() const { return image_; }
   const char* entry() const { return entry_; }
+  static std::span<const std::size_t> parameterSizes() { return kSizes; }
 
  private:
-  std::string_view ptx_;
+  static constexpr std::array<std::size_t, sizeof...(Parameters)> kSizes{sizeof(Parameters)...};
+
+  KernelImage image_;
   const char* entry_;
 };
 
+template <typename... Parameters>
+class ShapedKernel<void(Parameters...)> {
+ public:
+  ShapedKernel(const Kernel<void(Parameters...)>& kernel, Dim grid, Dim block, unsigned sharedBytes)
+      : kernel_(kernel), grid_(grid), block_(block), sharedBytes_(sharedBytes) {}
+
+  template <std::same_as<Context> Gpu, typename... Arguments>
+  void operator()(Gpu& gpu, const Arguments&... arguments) const {
+    gpu.launch(kernel_, grid_, block_, sharedBytes_, arguments...);
+  }
+  template <std::same_as<TaskStream> Stream, typename... Arguments>
+  void operator()(Stream stream, const Arguments&... arguments) const {
+    stream.context().launch(kernel_, grid_, block_, sharedBytes_, arguments...);
+  }
+
+ private:
+  const Kernel<void(Parameters...)>& kernel_;
+  Dim grid_, block_;
+  unsigned sharedBytes_;
+};
+
+// One launch, without its types.
+struct Launch {
+  const KernelImage& image;
+  const char* entry;
+  std::span<const std::size_t> sizes;  // of the parameters, in bytes
+  Dim grid, block;
+  unsigned sharedBytes;
+  void** parameters;  // where each parameter's value is
+};
+
 namespace detail {
+
+[[noreturn]] void throwCutOff(const std::string& value, std::size_t bytes);
 
 // Converts an argument of a launch to the parameter that the kernel has.
 template <typename Parameter>
@@ -67,7 +140,16 @@ struct Pass {
                   "alnilam: this argument is not what the kernel's signature says");
     static_assert(!(std::is_integral_v<Parameter> && std::is_floating_point_v<Argument>),
                   "alnilam: a floating-point argument for an integer parameter would be cut off");
-    return static_cast<Parameter>(argument);
+    auto parameter = static_cast<Parameter>(argument);
+    if constexpr (std::is_integral_v<Parameter> && std::is_integral_v<Argument>) {
+      bool kept = static_cast<Argument>(parameter) == argument;
+      if constexpr (std::is_signed_v<Parameter> != std::is_signed_v<Argument>) {
+        if constexpr (std::is_signed_v<Parameter>) kept = kept && parameter >= 0;
+        else kept = kept && argument >= 0;
+      }
+      if (!kept) throwCutOff(std::to_string(argument), sizeof(Parameter));
+    }
+    return parameter;
   }
 };
 
@@ -84,6 +166,9 @@ struct Pass<T*> {
     return view.data();
   }
 };
+
+template <typename Parameter, typename Argument>
+concept Passes = requires(const Argument& argument) { Pass<Parameter>::from(argument); };
 
 }  // namespace detail
 }  // namespace alnilam::gpu

@@ -12,15 +12,14 @@ namespace alnilam::gpu {
 namespace {
 
 TEST(Kernels, PtxIsInTheProgramAsTextWithAZeroAtItsEnd) {
-  std::string_view ptx = alnilam_kernels::vectors_ptx;
+  std::string_view ptx = alnilam_kernels::vectors_ptx.ptx;
   EXPECT_NE(ptx.find(".visible .entry scale("), std::string_view::npos);
   EXPECT_NE(ptx.find(".target sm_75"), std::string_view::npos);
   EXPECT_EQ(ptx.data()[ptx.size()], '\0');
   EXPECT_EQ(ptx.back(), '\n');
 }
 
-template <typename Parameter, typename Argument>
-concept Passes = requires(Argument argument) { detail::Pass<Parameter>::from(argument); };
+using detail::Passes;
 
 TEST(Kernels, PointersTakeArraysAndViewsOfTheirElementAndKeepConst) {
   static_assert(Passes<const float*, View<const float>>);
