@@ -21,7 +21,8 @@ void KernelCompiler::compileMov(Modifiers& modifiers) {
   if (type == Type::pred) {
     in.run = routine({.op = Op::predicateMov, .type = Type::pred});
     in.r[0] = predicate(to);
-    in.r[1] = predicate(from);
+    bool isConstant = from.kind == Operand::Kind::integer;
+    in.r[1] = isConstant ? constantRow(4, from.value ? ~0u : 0u) : predicate(from);
     in.flags = from.negated ? 1 : 0;
   } else if (to.kind == Operand::Kind::vector || from.kind == Operand::Kind::vector) {
     bool packs = from.kind == Operand::Kind::vector;
@@ -52,7 +53,32 @@ void KernelCompiler::compileMov(Modifiers& modifiers) {
   emit(in);
 }
 
+// cvt.rn.f16x2.f32 d, a, b: two at a time, the first into the upper half.
+void KernelCompiler::compileCvtPair(Modifiers& modifiers) {
+  expectOperands(3, 3);
+  if (modifiers.type(1) != Type::f32 || modifiers.rounding() != Rounding::rn) unknown();
+  Instruction pack;
+  pack.run = routine({.op = Op::pack, .type = Type::u32});
+  pack.count = 2;
+  pack.flags = 2;  // bytes of each part
+  pack.r[0] = destination(operand(0), Type::u32);
+  for (unsigned i = 1; i <= 2; ++i) {
+    Instruction half;
+    half.run = routine({.op = Op::cvt, .type = Type::f16, .from = Type::f32});
+    half.r[0] = pack.r[3 - i] = newRow(2);
+    half.r[1] = source(operand(i), Type::f32);
+    half.r[2] = 2;
+    half.r[3] = 4;
+    emit(half);
+  }
+  emit(pack);
+}
+
 void KernelCompiler::compileCvt(Modifiers& modifiers) {
+  if (modifiers.typeCount() == 2 && modifiers.type(0) == Type::f16x2) {
+    compileCvtPair(modifiers);
+    return;
+  }
   expectOperands(2, 2);
   if (modifiers.typeCount() != 2) unknown();
   Request request{.op = Op::cvt, .type = modifiers.type(0), .from = modifiers.type(1)};

@@ -20,6 +20,7 @@ const Model kModels[] = {
     {"A10", 8, 6, 72, 2, 25, 600, 0},     {"L4", 8, 9, 58, 2, 25, 300, 0},
     {"L40S", 8, 9, 142, 2, 25, 864, 0},   {"H100", 9, 0, 132, 3, 50, 3350, 16},
     {"H200", 9, 0, 132, 3, 50, 4800, 16}, {"B200", 10, 0, 148, 3, 50, 8000, 18},
+    {"RTX5090", 12, 0, 170, 2, 50, 1792, 0},
 };
 constexpr double kNvlinkRate = 300;  // where a link gives none: half of what an A100 has in all
 constexpr std::uint32_t kMigSlices = 7;

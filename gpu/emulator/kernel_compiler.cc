@@ -21,7 +21,8 @@ std::optional<Type> instructionType(std::string_view modifier) {
       {"b8", Type::u8},   {"b16", Type::u16}, {"b32", Type::u32}, {"b64", Type::u64},
       {"u8", Type::u8},   {"u16", Type::u16}, {"u32", Type::u32}, {"u64", Type::u64},
       {"s8", Type::s8},   {"s16", Type::s16}, {"s32", Type::s32}, {"s64", Type::s64},
-      {"f16", Type::f16}, {"f32", Type::f32}, {"f64", Type::f64}, {"pred", Type::pred}};
+      {"f16", Type::f16}, {"f32", Type::f32}, {"f64", Type::f64}, {"pred", Type::pred},
+      {"f16x2", Type::f16x2}};
   for (auto& [name, type] : kTypes) {
     if (name == modifier) return type;
   }

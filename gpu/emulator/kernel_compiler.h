@@ -87,6 +87,7 @@ class KernelCompiler {
   void compileSet(Modifiers& modifiers);
   void compileMov(Modifiers& modifiers);
   void compileCvt(Modifiers& modifiers);
+  void compileCvtPair(Modifiers& modifiers);
   void compileCvta(Modifiers& modifiers);
   void compileAccess(Modifiers& modifiers, bool isLoad);
   void compileAtomic(Modifiers& modifiers, bool wantsOld);

@@ -25,7 +25,7 @@ constexpr unsigned kLanes = 32;
 constexpr std::uint32_t kAllLanes = ~0u;
 
 // A value's type as PTX writes it; b-types are handled as unsigned ones.
-enum class Type : std::uint8_t { u8, u16, u32, u64, s8, s16, s32, s64, f16, f32, f64, pred };
+enum class Type : std::uint8_t { u8, u16, u32, u64, s8, s16, s32, s64, f16, f32, f64, f16x2, pred };
 
 constexpr unsigned sizeOf(Type type) {
   switch (type) {
@@ -39,6 +39,7 @@ constexpr unsigned sizeOf(Type type) {
     case Type::u32:
     case Type::s32:
     case Type::f32:
+    case Type::f16x2:
     case Type::pred:
       return 4;
     case Type::u64:
@@ -49,7 +50,7 @@ constexpr unsigned sizeOf(Type type) {
   return 0;
 }
 constexpr bool isSigned(Type type) { return type >= Type::s8 && type <= Type::s64; }
-constexpr bool isFloat(Type type) { return type >= Type::f16 && type <= Type::f64; }
+constexpr bool isFloat(Type type) { return type >= Type::f16 && type <= Type::f16x2; }
 
 // A run of device memory that a kernel may touch.  An empty one has size 0.
 struct MemoryRange {

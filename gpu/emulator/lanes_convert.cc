@@ -161,6 +161,7 @@ Routine from(Type type) {
       return convert<D, float, saturate>;
     case Type::f64:
       return convert<D, double, saturate>;
+    case Type::f16x2:
     case Type::pred:
       return nullptr;
   }
@@ -191,6 +192,7 @@ Routine conversion(const Request& request) {
       return from<float, saturate>(request.from);
     case Type::f64:
       return from<double, saturate>(request.from);
+    case Type::f16x2:
     case Type::pred:
       return nullptr;
   }

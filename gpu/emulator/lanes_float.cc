@@ -457,12 +457,55 @@ Routine ofHalf(const Request& request) {
   }
 }
 
+// Two halves in one register.
+template <typename Operation>
+struct OnBoth {
+  using One = InFloat<Operation>;
+  static u32 joined(u16 low, u16 high) { return low | static_cast<u32>(high) << 16; }
+  static u16 low(u32 pair) { return static_cast<u16>(pair); }
+  static u16 high(u32 pair) { return static_cast<u16>(pair >> 16); }
+
+  static u32 on(u32 a) { return joined(One::on(low(a)), One::on(high(a))); }
+  static u32 on(u32 a, u32 b) {
+    return joined(One::on(low(a), low(b)), One::on(high(a), high(b)));
+  }
+  static u32 on(u32 a, u32 b, u32 c) {
+    return joined(One::on(low(a), low(b), low(c)), One::on(high(a), high(b), high(c)));
+  }
+};
+Routine ofHalves(const Request& request) {
+  if (request.flush || request.saturate) return nullptr;
+  if (request.rounding != Rounding::none && request.rounding != Rounding::rn) return nullptr;
+  switch (request.op) {
+    case Op::add:
+      return binary<OnBoth<Add>, u32, u32, u32>;
+    case Op::sub:
+      return binary<OnBoth<Sub>, u32, u32, u32>;
+    case Op::mul:
+      return binary<OnBoth<Mul>, u32, u32, u32>;
+    case Op::fma:
+      return ternary<OnBoth<Fma>, u32, u32, u32, u32>;
+    case Op::min:
+      return binary<OnBoth<Min>, u32, u32, u32>;
+    case Op::max:
+      return binary<OnBoth<Max>, u32, u32, u32>;
+    case Op::neg:
+      return unary<OnBoth<Neg>, u32, u32>;
+    case Op::abs:
+      return unary<OnBoth<Abs>, u32, u32>;
+    default:
+      return nullptr;
+  }
+}
+
 }  // namespace
 
 Routine findFloat(const Request& request) {
   switch (request.type) {
     case Type::f16:
       return ofHalf(request);
+    case Type::f16x2:
+      return ofHalves(request);
     case Type::f32:
       return ofFloat<float>(request);
     case Type::f64:

@@ -450,6 +450,7 @@ Routine findInteger(const Request& request) {
     case Type::f16:
       return ofAnyWidth<u16>(request);
     case Type::f32:
+    case Type::f16x2:
       return ofAnyWidth<u32>(request);
     case Type::f64:
       return ofAnyWidth<u64>(request);

@@ -357,6 +357,7 @@ Routine access(const Request& request) {
       return byRegister<std::int16_t, Access>(request.from);
     case Type::u32:
     case Type::f32:
+    case Type::f16x2:
       return byRegister<u32, Access>(request.from);
     case Type::s32:
       return byRegister<std::int32_t, Access>(request.from);
