@@ -2,6 +2,8 @@
 
 #include "gpu/emulator/kernel_compiler.h"
 
+#include <utility>
+
 namespace alnilam::gpu::emulator {
 
 bool KernelCompiler::compileMove(Modifiers& modifiers) {
@@ -85,8 +87,8 @@ void KernelCompiler::compileCvt(Modifiers& modifiers) {
   Rounding rounding = modifiers.rounding();
   request.saturate = modifiers.take("sat");
   bool flush = modifiers.take("ftz");
-  // Flushing changes a conversion only where a subnormal goes in or comes out as such.
-  if (flush && (request.type == Type::f64 || request.from == Type::f64)) unknown();
+  bool flushIn = flush && request.from == Type::f32, flushOut = flush && request.type == Type::f32;
+  if (flush && !flushIn && !flushOut) unknown();
   if (request.type == Type::pred || request.from == Type::pred) unknown();
   Instruction in;
   in.run = routine(request);
@@ -103,7 +105,20 @@ void KernelCompiler::compileCvt(Modifiers& modifiers) {
   }
   in.r[2] = sizeOf(to);
   in.r[3] = sizeOf(from);
+  // Adding -0 changes nothing but subnormal numbers, which .ftz makes zeros of their sign.
+  Instruction toZero;
+  if (flush) toZero.run = routine({.op = Op::add, .type = Type::f32, .flush = true});
+  toZero.r[2] = constantRow(4, 0x80000000u);
+  if (flushIn) {
+    toZero.r[0] = newRow(4);
+    toZero.r[1] = std::exchange(in.r[1], toZero.r[0]);
+    emit(toZero);
+  }
   emit(in);
+  if (flushOut) {
+    toZero.r[0] = toZero.r[1] = in.r[0];
+    emit(toZero);
+  }
 }
 
 // Global addresses are generic ones; the other spaces have windows.

@@ -216,6 +216,29 @@ TEST(Cooperation, SaxpyInHalfPrecisionTwoAtATime) {
   }
 }
 
+TEST(Cooperation, ConversionsFlushSubnormalNumbersToZerosOfTheirSign) {
+  Emulated gpu;
+  Module module = gpu.loadFile("cooperation.ptx");
+  std::vector<float> in{1.5f, -2.5f, 1e-40f, -1e-40f, 0.0f, -0.0f};
+  std::vector<double> wide{1.5, -2.5, 1e-40, -1e-40, 0.0, -0.0};
+  std::vector<float> want{1.5f, -2.5f, 0.0f, -0.0f, 0.0f, -0.0f};
+  CUdeviceptr din = gpu.upload(in), dwide = gpu.upload(wide), out = gpu.upload(in),
+              outWide = gpu.upload(wide), ints = gpu.upload(std::vector<int>(6));
+  ASSERT_EQ(run(gpu.driver(), gpu.find(module, "flushes"), {1, 1, 32}, din, dwide, out, outWide,
+                ints, 6),
+            CUDA_SUCCESS)
+      << gpu.said();
+  auto got = gpu.download<float>(out, 6);
+  auto gotWide = gpu.download<double>(outWide, 6);
+  for (std::size_t i = 0; i < 6; ++i) {
+    EXPECT_EQ(got[i], want[i]);
+    EXPECT_EQ(std::signbit(got[i]), std::signbit(want[i])) << i;
+    EXPECT_EQ(gotWide[i], want[i]);
+    EXPECT_EQ(std::signbit(gotWide[i]), std::signbit(want[i])) << i;
+  }
+  EXPECT_EQ(gpu.download<int>(ints, 6), (std::vector<int>{2, -2, 0, 0, 0, 0}));
+}
+
 TEST(Cooperation, BlocksAndGridsHaveThreeDimensions) {
   Emulated gpu;
   Module module = gpu.loadFile("cooperation.ptx");

@@ -155,3 +155,13 @@ extern "C" __global__ void threeDimensional(int* out, int width, int height, int
   out[(z * height + y) * width + x] = x + 100 * y + 10000 * z;
 }
 
+
+// Conversions that make zeros of subnormal numbers.
+extern "C" __global__ void flushes(const float* in, const double* wide, float* out, double* outWide,
+                                   int* ints, int n) {
+  int i = blockIdx.x * blockDim.x + threadIdx.x;
+  if (i >= n) return;
+  asm("cvt.rn.ftz.f32.f64 %0, %1;" : "=f"(out[i]) : "d"(wide[i]));
+  asm("cvt.ftz.f64.f32 %0, %1;" : "=d"(outWide[i]) : "f"(in[i]));
+  asm("cvt.rpi.ftz.s32.f32 %0, %1;" : "=r"(ints[i]) : "f"(in[i]));
+}
