@@ -40,6 +40,7 @@ MAY_INCLUDE = {
     "core/engine": ["core", "<posix>"],
     "gpu/driver": ["core/base", "<posix>", "<cuda>"],
     "gpu/emulator": ["core/base", "gpu/driver", "<posix>"],
+    "gpu/emulator/testdata": ["gpu/emulator/testdata", "<cuda>"],  # kernels
     "gpu/discovery": ["core/base", "core/cluster", "gpu/driver", "<posix>", "<hwloc>"],
     "gpu/device": ["core", "gpu/driver", "gpu/discovery/offered.h", "<posix>"],
     "schema": [],
