@@ -154,6 +154,7 @@ struct NodeView {
   storeBytes @9 :UInt64;             # size of its store
   storeUsedBytes @10 :UInt64;
   address @11 :Common.NodeAddress;
+  withdrawn @12 :List(Common.WithdrawnGpu);  # devices of the topology that are no part of `total`
 }
 
 struct JobView {

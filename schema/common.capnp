@@ -51,6 +51,7 @@ struct Topology {
   gpus @5 :List(Gpu);    # by PCI address; a GPU's index is its name
   nics @6 :List(Nic);
   links @7 :List(GpuLink);  # gpus * gpus, row-major; the diagonal is ignored
+  features @8 :List(Text);  # for people, how annotations are kept there; at most 64 of 1,024 bytes
 
   struct NumaDomain {
     osNode @0 :UInt32;      # the operating system's number
@@ -70,6 +71,10 @@ struct Topology {
     multiprocessors @5 :UInt32;
     computeCapability @6 :UInt32;  # major * 10 + minor
     emulated @7 :Bool;     # whoever shows the device must say so
+    copyEngines @8 :UInt32;      # 0 unknown
+    errorCorrection @9 :Bool;    # ECC is on
+    exclusive @10 :Bool;   # its compute mode admits one process
+    parent @11 :Text;      # of a MIG instance, its GPU's UUID; else empty
   }
   struct Nic {
     name @0 :Text;
@@ -84,6 +89,12 @@ struct Topology {
     pcie @1;
     nvlink @2;
   }
+}
+
+struct WithdrawnGpu {
+  # A device that its node does not offer any more.
+  gpu @0 :UInt32;  # index into the topology's gpus
+  why @1 :Text;    # at most 1,024 bytes
 }
 
 struct TaskClass {

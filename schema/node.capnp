@@ -79,6 +79,7 @@ struct NodeOrders {
   cancel @4 :List(UInt64);   # TaskIds
   release @5 :List(UInt64);  # ObjectIds: drop the copy, nobody may ask for it again
   ended @6 :List(UInt32);    # JobIds: end its executors, drop what is left of it
+  restoreDevices @7 :Bool;   # take withdrawn devices back into service
 }
 
 struct JobNotice {
@@ -118,12 +119,20 @@ struct TaskDone {
   failure @6 :UInt32;        # if failed: index into the batch's `failures`
   held @7 :Data;             # the result, if held
   variant @8 :UInt8;         # index into the class's variants; set by nodes, 0 from executors
+  health @9 :DeviceHealth;   # if failed: how the device fared; told by the one whose failure it was
+  sickDevice @10 :UInt8;      # 1 + index of the GPU whose health that is; 0: none, it is ok
 
   enum How {  # alnilam::TaskDone::How, number for number
     held @0;
     stored @1;
     failed @2;
-    returned @3;  # not begun: an input that was to be made here will not be; charged to nobody
+    returned @3;  # not begun, or void: run it again, charging nobody (an input that was to be made
+                  # here will not be; another task killed their context; the device is withdrawn)
+  }
+  enum DeviceHealth {  # alnilam::DeviceHealth, number for number
+    ok @0;
+    contextLost @1;
+    deviceLost @2;
   }
 }
 
@@ -136,6 +145,8 @@ struct NodeReport {
   storeUsedBytes @5 :UInt64;          # 0: as last told
   costs @6 :List(Cost);               # what the ends in `done` have taught
   pullBytesPerSecond @7 :UInt64;      # at which pulls lately came in; 0: as last told
+  withdrawn @8 :List(Common.WithdrawnGpu);  # all that are out of service, by index; at most 64;
+                                            # null: as last told
 
   struct Kept {
     object @0 :UInt64;

@@ -34,6 +34,7 @@ Result<bool> Topology::check() const {
   if (gpus.size() > kMaxGpus) return tooMany("gpus", gpus.size(), kMaxGpus);
   if (domains.size() > kMaxDomains) return tooMany("domains", domains.size(), kMaxDomains);
   if (nics.size() > kMaxNics) return tooMany("nics", nics.size(), kMaxNics);
+  if (features.size() > kMaxFeatures) return tooMany("features", features.size(), kMaxFeatures);
 
   Bytes memory = 0;
   for (std::size_t i = 0; i < domains.size(); ++i) {

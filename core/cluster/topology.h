@@ -38,6 +38,10 @@ struct Gpu {
   std::uint32_t multiprocessors = 0;
   std::uint32_t computeCapability = 0;  // major * 10 + minor
   bool emulated = false;
+  std::uint32_t copyEngines = 0;  // copies that run beside kernels, each one way; 0 unknown
+  bool errorCorrection = false;   // ECC is on
+  bool exclusive = false;  // its compute mode admits one process: one executor, hence one job
+  std::string parent = {};  // of a MIG instance, its GPU's UUID (which nobody need offer)
 
   // "H100 [emulated]": the only name a user may see.
   std::string label() const { return emulated ? model + " [emulated]" : model; }
@@ -55,6 +59,16 @@ struct GpuLink {
   std::uint32_t megabytesPerSecond = 0;  // peak, one way, 10^6 bytes; 0 unknown
 };
 
+// A device that its node does not offer any more, and why.
+struct WithdrawnGpu {
+  std::uint32_t gpu = 0;  // index into Topology::gpus
+  std::string why;        // for people; at most kMaxWhy bytes
+
+  bool operator==(const WithdrawnGpu&) const = default;
+
+  static constexpr std::size_t kMaxWhy = 1024;
+};
+
 struct Topology {
   std::string hostname;
   std::string source;  // "live", "synthetic: ...", or the XML file's name
@@ -64,19 +78,22 @@ struct Topology {
   std::vector<Gpu> gpus;
   std::vector<Nic> nics;
   std::vector<GpuLink> links;  // gpus.size()^2, row-major; the diagonal is ignored
+  std::vector<std::string> features;  // for people, how annotations are kept here:
+                                      // "sm share: no (the driver lacks cuGreenCtxCreate)"
 
   // Everything there is: whole cores, whole GPUs, the sums of memory.
   ResourceSet total() const;
 
   // Refuses (invalid, naming field and value) what no machine has: no core, a domain out of range,
-  // more than kMaxCores, kMaxGpus, kMaxDomains, kMaxNics or kMaxMemory, a link matrix of another
-  // size.  Whoever takes a topology from outside (a peer, a file) calls this first.
+  // more than kMaxCores, kMaxGpus, kMaxDomains, kMaxNics, kMaxFeatures or kMaxMemory, a link matrix
+  // of another size.  Whoever takes a topology from outside (a peer, a file) calls this first.
   Result<bool> check() const;
 
   static constexpr std::size_t kMaxCores = 4096;
   static constexpr std::size_t kMaxGpus = 64;
   static constexpr std::size_t kMaxDomains = 1024;
   static constexpr std::size_t kMaxNics = 1024;
+  static constexpr std::size_t kMaxFeatures = 64;
   static constexpr Bytes kMaxMemory = 1_TiB * 1024;
 };
 

@@ -38,6 +38,8 @@ TEST(ATopology, ThatNoMachineHasIsRefusedWithFieldAndValue) {
       {[](Topology& t) { t.domains.resize(1025); },
        "topology: 1025 domains, at most 1024 are believed"},
       {[](Topology& t) { t.nics.resize(1025); }, "topology: 1025 nics, at most 1024 are believed"},
+      {[](Topology& t) { t.features.resize(65); },
+       "topology: 65 features, at most 64 are believed"},
       {[](Topology& t) { t.domains.clear(); },
        "topology: cores[0].domain is 0, there are 0 domains"},
       {[](Topology& t) { t.packages = 1; },

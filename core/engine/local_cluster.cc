@@ -46,7 +46,7 @@ class UsageTally {
     std::lock_guard lock(mutex_);
     for (const TaskDone& one : done) {
       std::size_t row = one.gpu == TaskDone::kNoGpu ? 0 : one.gpu + std::size_t{1};
-      if (row >= rows_.size()) continue;
+      if (row >= rows_.size() || one.how == TaskDone::How::returned) continue;
       ++rows_[row].tasks;
       rows_[row].busy += one.ran;
     }

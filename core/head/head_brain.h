@@ -108,6 +108,7 @@ struct NodeView {
   ResourceSet committed;
   std::uint64_t running = 0;  // live attempts assigned to it
   std::uint64_t finished = 0;
+  std::vector<WithdrawnGpu> withdrawn;  // devices of `topology` that are no part of `total`
 };
 struct JobView {
   JobId job;

@@ -1,10 +1,12 @@
 #pragma once
 // What the head hands to a node and what the node reports back, in batches.
 
+#include "core/cluster/topology.h"
 #include "core/graph/task.h"
 #include "core/graph/value.h"
 #include "core/node/orders.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -48,10 +50,11 @@ struct NodeOrders {
   std::vector<TaskId> cancel;
   std::vector<ObjectId> release;  // drop the copy, nobody may ask for it again
   std::vector<JobId> ended;       // end its executors, drop what is left of it
+  bool restoreDevices = false;    // take withdrawn devices back into service
 
   bool empty() const {
     return jobs.empty() && classes.empty() && assign.empty() && cancel.empty() &&
-           release.empty() && ended.empty();
+           release.empty() && ended.empty() && !restoreDevices;
   }
 };
 
@@ -80,6 +83,9 @@ struct CostReport {
 
 // Node to head.
 struct NodeReport {
+  // All devices that are out of service now, by index; nullopt: as last told.  Counts before
+  // `done`, so that what comes back because of it is not handed out to this node again.
+  std::optional<std::vector<WithdrawnGpu>> withdrawn;
   std::vector<TaskDone> done;
   std::vector<ObjectKept> kept;
   std::vector<ObjectId> dropped;  // copies that are gone (never asked for by `release`)
@@ -87,7 +93,8 @@ struct NodeReport {
   Bytes pullRate = 0;  // bytes a second at which pulls lately came in; 0: as last told
 
   bool empty() const {
-    return done.empty() && kept.empty() && dropped.empty() && costs.empty() && pullRate == 0;
+    return !withdrawn && done.empty() && kept.empty() && dropped.empty() && costs.empty() &&
+           pullRate == 0;
   }
 };
 

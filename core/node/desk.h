@@ -21,6 +21,7 @@ inline std::string show(const TaskDone& done) {
   if (done.attempt.value != 1) text += "/" + std::to_string(done.attempt.value);
   if (done.how == TaskDone::How::held) return text + " held";
   if (done.how == TaskDone::How::stored) return text + " stored " + std::to_string(done.size);
+  if (done.how == TaskDone::How::returned) return text + " returned";
   return text + " " + name(done.failure->kind) + " (" + done.failure->message + ")";
 }
 

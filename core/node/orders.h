@@ -75,11 +75,24 @@ struct Orders {
   }
 };
 
+// How the device fared on which an attempt failed.
+enum class DeviceHealth : std::uint8_t {
+  ok = 0,           // nothing is wrong with it
+  contextLost = 1,  // the failure killed the executor's context there; it is rebuilt
+  deviceLost = 2,   // the device is gone: nothing will run there until somebody looks after it
+};
+
 // How one attempt ended.
+//
+// `returned` is no result and no failure: nothing ran, or what ran is void, and nobody is charged.
+// An input that was coming will not be made here; another task killed the context they shared; the
+// device that it needs is out of service.  The task is to be run again.
+//
+// `health` is told by whoever caused it: of the tasks that shared a context, by the one whose
+// failure killed it, and by none of the innocent.  It is counted for `sickGpu`.
 struct TaskDone {
   TaskId id;
   Attempt attempt;
-  // `returned`: it did not begin, because an input that was coming will not be made here.
   enum class How : std::uint8_t { held, stored, failed, returned } how = How::held;
   Blob held;          // the result, if at most kInlineLimit (any size in the embedded engine); of
                       // a stored one its bytes in place, for this process alone
@@ -88,6 +101,8 @@ struct TaskDone {
   Duration ran{};     // from the function's start to its end (device work included)
   std::uint32_t gpu = kNoGpu;  // index of the first device it had
   std::uint8_t variant = 0;    // which of the class's variants it was; told by the node
+  DeviceHealth health = DeviceHealth::ok;
+  std::uint32_t sickGpu = kNoGpu;  // whose health that is; set unless it is ok
 
   static constexpr std::uint32_t kNoGpu = 0xffffffff;
 };

@@ -65,7 +65,9 @@ class MembershipServer final : public schema::Membership::Server, private HeadDr
     HeadState::Told& told = state_.told[node_];
     if (news.lanes) told.lanes = std::move(*news.lanes);
     if (news.storeUsed) told.storeUsed = news.storeUsed;
-    state_.tasksFinished += news.report.done.size();
+    for (const TaskDone& done : news.report.done) {
+      state_.tasksFinished += done.how != TaskDone::How::returned;
+    }
     state_.usage.add(node_, news.report);
     state_.driver.feed(head::NodeHeard{node_, identity_.incarnation, std::move(news.report)});
     return acknowledgements_.answerLater();
@@ -116,6 +118,7 @@ class MembershipServer final : public schema::Membership::Server, private HeadDr
     append(pending.orders.cancel, orders.cancel);
     append(pending.orders.release, orders.release);
     append(pending.orders.ended, orders.ended);
+    pending.orders.restoreDevices |= orders.restoreDevices;
   }
 
   void fenced(const std::string& why) override {

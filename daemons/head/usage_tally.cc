@@ -15,6 +15,7 @@ void UsageTally::add(NodeId node, const NodeReport& report) {
     return *count;
   };
   for (const TaskDone& done : report.done) {
+    if (done.how == TaskDone::How::returned) continue;
     Count& of = countOf(done.id.job(), done.gpu);
     ++of.tasks;
     of.busy += done.ran;

@@ -305,6 +305,7 @@ void NodeLife::State::perform(node::Output output) {
     append(pending.dropped, report->report.dropped);
     append(pending.costs, report->report.costs);
     if (report->report.pullRate != 0) pending.pullRate = report->report.pullRate;
+    if (report->report.withdrawn) pending.withdrawn = std::move(report->report.withdrawn);
   } else if (auto* start = std::get_if<node::StartExecutor>(&output)) {
     executors_->start(start->executor, start->job);
   } else if (auto* stop = std::get_if<node::StopExecutor>(&output)) {

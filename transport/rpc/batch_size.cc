@@ -55,6 +55,7 @@ Bytes weigh(const Assignment& assignment) {
   for (auto& input : assignment.inputs) sum += weigh(input);
   return sum;
 }
+Bytes weigh(const WithdrawnGpu& gpu) { return 16 + weigh(gpu.why); }
 Bytes weigh(const TaskDone& done) {
   return 48 + weigh(done.held) + (done.failure ? weigh(*done.failure) : 0);
 }
@@ -144,6 +145,9 @@ Bytes wireSize(const NodeNews& news) {
   if (news.lanes) {
     for (auto& lane : *news.lanes) sum += weigh(lane);
   }
+  if (news.report.withdrawn) {
+    for (auto& one : *news.report.withdrawn) sum += weigh(one);
+  }
   return sum;
 }
 Bytes wireSize(const Orders& orders) { return total(orders); }
@@ -153,14 +157,21 @@ std::vector<ClientBatch> cut(ClientBatch batch, Bytes most) {
   return cutAt(std::move(batch), most);
 }
 std::vector<Told> cut(Told told, Bytes most) { return cutAt(std::move(told), most); }
-std::vector<NodeMail> cut(NodeMail mail, Bytes most) { return cutAt(std::move(mail), most); }
+std::vector<NodeMail> cut(NodeMail mail, Bytes most) {
+  bool restore = mail.orders.restoreDevices;
+  auto parts = cutAt(std::move(mail), most);
+  parts.back().orders.restoreDevices = restore;
+  return parts;
+}
 std::vector<NodeNews> cut(NodeNews news, Bytes most) {
   auto lanes = std::move(news.lanes);
   Bytes used = news.storeUsed, pullRate = news.report.pullRate;
+  auto withdrawn = std::move(news.report.withdrawn);
   auto parts = cutAt(std::move(news), most);
   parts.front().lanes = std::move(lanes);
   parts.front().storeUsed = used;
   parts.front().report.pullRate = pullRate;
+  parts.front().report.withdrawn = std::move(withdrawn);
   return parts;
 }
 std::vector<Orders> cut(Orders orders, Bytes most) { return cutAt(std::move(orders), most); }

@@ -92,6 +92,8 @@ TEST(Bounds, AJoiningNode) {
     {"bytes in a mover's address", [](auto b) { b.getAddress().initMover(70'000); }},
     {"too many GPUs: 1000000", [](auto b) { b.getTopology().initGpus(1'000'000); }},
     {"too many cores", [](auto b) { b.getTopology().initCores(5000); }},
+    {"too many features", [](auto b) { b.getTopology().initFeatures(65); }},
+    {"feature is too long", [](auto b) { b.getTopology().initFeatures(1).init(0, 1025); }},
     {"domain", [](auto b) { b.getTopology().getCores()[0].setDomain(9); }},
     {"unknown class of link: 9", [](auto b) {
        b.getTopology().getLinks()[0].setKind(static_cast<schema::Topology::LinkClass>(9)); }},
@@ -115,6 +117,17 @@ TEST(Bounds, AReport) {
     {"an id is zero", [](auto b) { b.getDone()[0].setTask(0); }},
     {"unknown end of a task: 4", [](auto b) {
        b.getDone()[0].setHow(static_cast<schema::TaskDone::How>(4)); }},
+    {"unknown health of a device: 3", [](auto b) {
+       b.getDone()[0].setHealth(static_cast<schema::TaskDone::DeviceHealth>(3)); }},
+    {"of no GPU that it is sick", [](auto b) {
+       b.getDone()[0].setHealth(schema::TaskDone::DeviceHealth::DEVICE_LOST);
+       b.getDone()[0].setSickDevice(0); }},
+    {"of no GPU that it is sick", [](auto b) {
+       b.getDone()[0].setHealth(schema::TaskDone::DeviceHealth::CONTEXT_LOST);
+       b.getDone()[0].setSickDevice(65); }},
+    {"too many withdrawn GPUs: 65", [](auto b) { b.initWithdrawn(65); }},
+    {"a withdrawn GPU is one that no node has", [](auto b) { b.initWithdrawn(1)[0].setGpu(64); }},
+    {"reason of a withdrawal is too long", [](auto b) { b.initWithdrawn(1)[0].initWhy(1025); }},
     {"points at no failure", [](auto b) {
        b.getDone()[0].setHow(schema::TaskDone::How::FAILED);
        b.getDone()[0].setFailure(4'000'000'000); }},
@@ -278,6 +291,12 @@ TEST(Cut, KeepsEverythingInOrder) {
 TEST(Cut, LeavesASmallBatchWhole) {
   EXPECT_EQ(cut(MadeUp(1).clientBatch()).size(), 1u);
   EXPECT_EQ(cut(ClientBatch{}).size(), 1u);
+  NodeNews back;
+  back.report.withdrawn.emplace();
+  EXPECT_TRUE(cut(std::move(back)).front().report.withdrawn) << "an empty list says something too";
+  NodeMail mail;
+  mail.orders.restoreDevices = true;
+  EXPECT_TRUE(cut(std::move(mail)).back().orders.restoreDevices);
   auto news = cut(MadeUp(1).news());
   ASSERT_EQ(news.size(), 1u);
   EXPECT_TRUE(news[0].lanes.has_value());

@@ -200,6 +200,10 @@ void write(const NodeRow& from, schema::NodeView::Builder to) {
   to.setStoreBytes(from.storeBytes);
   to.setStoreUsedBytes(from.storeUsed);
   write(from.address, to.initAddress());
+  const std::vector<WithdrawnGpu>& withdrawn = from.view.withdrawn;
+  if (!withdrawn.empty()) {
+    write(withdrawn, to.initWithdrawn(static_cast<unsigned>(withdrawn.size())));
+  }
 }
 
 Result<NodeRow> read(schema::NodeView::Reader from) {
@@ -218,6 +222,7 @@ Result<NodeRow> read(schema::NodeView::Reader from) {
     row.storeBytes = from.getStoreBytes();
     row.storeUsed = from.getStoreUsedBytes();
     row.address = parse(from.getAddress());
+    row.view.withdrawn = parse(from.getWithdrawn());
     return row;
   });
 }

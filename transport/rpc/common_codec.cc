@@ -9,6 +9,7 @@ namespace alnilam::rpc {
 namespace {
 
 constexpr std::size_t kMaxWhy = 16 << 10;
+constexpr std::size_t kMaxFeature = 1024;
 constexpr std::size_t kMaxHolders = 10'000;
 constexpr std::size_t kMaxWorkerAddress = 64 << 10;
 
@@ -97,6 +98,10 @@ void write(const Topology& from, schema::Topology::Builder to) {
     gpus[i].setMultiprocessors(gpu.multiprocessors);
     gpus[i].setComputeCapability(gpu.computeCapability);
     gpus[i].setEmulated(gpu.emulated);
+    gpus[i].setCopyEngines(gpu.copyEngines);
+    gpus[i].setErrorCorrection(gpu.errorCorrection);
+    gpus[i].setExclusive(gpu.exclusive);
+    gpus[i].setParent(textFor(gpu.parent));
   }
   auto nics = to.initNics(static_cast<unsigned>(from.nics.size()));
   for (unsigned i = 0; i < from.nics.size(); ++i) {
@@ -108,6 +113,8 @@ void write(const Topology& from, schema::Topology::Builder to) {
     links[i].setKind(wireOf<schema::Topology::LinkClass>(from.links[i].kind));
     links[i].setMegabytesPerSecond(from.links[i].megabytesPerSecond);
   }
+  auto features = to.initFeatures(static_cast<unsigned>(from.features.size()));
+  for (unsigned i = 0; i < from.features.size(); ++i) features.set(i, textFor(from.features[i]));
 }
 
 Topology parse(schema::Topology::Reader from) {
@@ -133,6 +140,10 @@ Topology parse(schema::Topology::Reader from) {
     gpu.multiprocessors = wire.getMultiprocessors();
     gpu.computeCapability = wire.getComputeCapability();
     gpu.emulated = wire.getEmulated();
+    gpu.copyEngines = wire.getCopyEngines();
+    gpu.errorCorrection = wire.getErrorCorrection();
+    gpu.exclusive = wire.getExclusive();
+    gpu.parent = textOf(wire.getParent(), kMaxName, "UUID of a GPU's parent");
     topology.gpus.push_back(std::move(gpu));
   }
   atMost(from.getNics().size(), Topology::kMaxNics, "network interfaces");
@@ -146,8 +157,27 @@ Topology parse(schema::Topology::Reader from) {
                                      "class of link"),
                               link.getMegabytesPerSecond()});
   }
+  atMost(from.getFeatures().size(), Topology::kMaxFeatures, "features");
+  for (auto feature : from.getFeatures()) {
+    topology.features.push_back(textOf(feature, kMaxFeature, "feature"));
+  }
   orBreak(topology.check());
   return topology;
+}
+
+void write(const std::vector<WithdrawnGpu>& from, capnp::List<schema::WithdrawnGpu>::Builder to) {
+  for (unsigned i = 0; i < from.size(); ++i) {
+    to[i].setGpu(from[i].gpu);
+    to[i].setWhy(textFor(from[i].why));
+  }
+}
+
+std::vector<WithdrawnGpu> parse(capnp::List<schema::WithdrawnGpu>::Reader from) {
+  return takeAll<WithdrawnGpu>(from, Topology::kMaxGpus, "withdrawn GPUs", [](auto wire) {
+    require(wire.getGpu() < Topology::kMaxGpus, "a withdrawn GPU is one that no node has");
+    return WithdrawnGpu{wire.getGpu(),
+                        textOf(wire.getWhy(), WithdrawnGpu::kMaxWhy, "reason of a withdrawal")};
+  });
 }
 
 void write(const TaskClass& from, schema::TaskClass::Builder to) {

@@ -40,6 +40,7 @@ void write(const Refusal& from, schema::Refusal::Builder to);
 void write(const ResourceSet& from, schema::ResourceSet::Builder to);
 void write(const Topology& from, schema::Topology::Builder to);
 void write(const TaskClass& from, schema::TaskClass::Builder to);
+void write(const std::vector<WithdrawnGpu>& from, capnp::List<schema::WithdrawnGpu>::Builder to);
 void write(const Failure& from, schema::Failure::Builder to);
 void write(const NodeAddress& from, schema::NodeAddress::Builder to);
 

@@ -72,12 +72,17 @@ class MadeUp {
     t.cores = list([&] { return Core{small(), static_cast<std::uint32_t>(below(2))}; }, 64);
     t.gpus = list([&] {
       return Gpu{text(), text(), text(), (1 + below(80)) * 1_GiB,
-                 static_cast<std::uint32_t>(below(2)), small(), 90, maybe()};
+                 static_cast<std::uint32_t>(below(2)), small(), 90, maybe(), small(), maybe(),
+                 maybe(), text()};
     });
     t.nics = list([&] { return Nic{text(), static_cast<std::uint32_t>(below(2))}; });
     t.links.resize(t.gpus.size() * t.gpus.size());
     for (auto& link : t.links) link = {static_cast<LinkClass>(below(3)), small()};
+    t.features = texts();
     return t;
+  }
+  std::vector<WithdrawnGpu> withdrawn() {
+    return list([&] { return WithdrawnGpu{static_cast<std::uint32_t>(below(64)), text()}; });
   }
   TaskClass taskClass() {
     TaskClass made{text(), resources(), static_cast<std::int32_t>(below(2001)) - 1000,
@@ -151,7 +156,7 @@ class MadeUp {
   NodeRow nodeRow() {
     NodeRow row;
     row.view = {NodeId{small()}, text(), true, topology(), resources(), resources(), small(),
-                small()};
+                small(), withdrawn()};
     row.address = address();
     row.lanes = list([&] { return lane(); });
     row.storeBytes = number() >> 8;
@@ -194,6 +199,7 @@ class MadeUp {
     m.orders.cancel = objects();
     m.orders.release = objects();
     m.orders.ended = list([&] { return JobId{small()}; });
+    m.orders.restoreDevices = maybe();
     return m;
   }
   TaskDone done() {
@@ -207,6 +213,8 @@ class MadeUp {
     d.ran = duration();
     if (maybe()) d.gpu = static_cast<std::uint32_t>(below(64));
     d.variant = static_cast<std::uint8_t>(below(8));
+    d.health = static_cast<DeviceHealth>(below(3));
+    if (d.health != DeviceHealth::ok) d.sickGpu = static_cast<std::uint32_t>(below(64));
     return d;
   }
   CostReport cost() {
@@ -231,6 +239,7 @@ class MadeUp {
     n.report.pullRate = number();
     n.lanes = list([&] { return lane(); });
     n.storeUsed = number();
+    if (maybe()) n.report.withdrawn = maybe() ? withdrawn() : std::vector<WithdrawnGpu>();
     return n;
   }
 

@@ -153,6 +153,7 @@ void write(const NodeMail& from, schema::NodeOrders::Builder to) {
   writeIds(orders.cancel, [&](unsigned n) { return to.initCancel(n); });
   writeIds(orders.release, [&](unsigned n) { return to.initRelease(n); });
   writeIds(orders.ended, [&](unsigned n) { return to.initEnded(n); });
+  to.setRestoreDevices(orders.restoreDevices);
 }
 
 Result<NodeMail> read(schema::NodeOrders::Reader from) {
@@ -169,6 +170,7 @@ Result<NodeMail> read(schema::NodeOrders::Reader from) {
     mail.orders.cancel = idsOf<TaskId>(from.getCancel(), kMaxListed, "cancels");
     mail.orders.release = idsOf<ObjectId>(from.getRelease(), kMaxListed, "releases");
     mail.orders.ended = idsOf<JobId>(from.getEnded(), kMaxJobs, "ended jobs");
+    mail.orders.restoreDevices = from.getRestoreDevices();
     return mail;
   });
 }
@@ -199,6 +201,9 @@ void write(const std::vector<TaskDone>& from, capnp::List<schema::TaskDone>::Bui
       case TaskDone::How::returned:
         break;
     }
+    if (done.health == DeviceHealth::ok) continue;
+    wire.setHealth(wireOf<schema::TaskDone::DeviceHealth>(done.health));
+    wire.setSickDevice(static_cast<std::uint8_t>(done.sickGpu + 1));
   }
 }
 
@@ -232,6 +237,12 @@ std::vector<TaskDone> parse(capnp::List<schema::TaskDone>::Reader from,
       case TaskDone::How::returned:
         break;
     }
+    done.health = enumOf(wire.getHealth(), DeviceHealth::ok, DeviceHealth::deviceLost,
+                         "health of a device");
+    if (done.health == DeviceHealth::ok) continue;
+    require(wire.getSickDevice() != 0 && wire.getSickDevice() <= Topology::kMaxGpus,
+            "a task says of no GPU that it is sick");
+    done.sickGpu = wire.getSickDevice() - 1u;
   }
   return out;
 }
@@ -259,6 +270,9 @@ void write(const NodeNews& from, schema::NodeReport::Builder to) {
   fillAll(from.report.costs, [&](unsigned n) { return to.initCosts(n); },
           [](auto& one, auto wire) { fill(one, wire); });
   to.setPullBytesPerSecond(from.report.pullRate);
+  if (const auto& withdrawn = from.report.withdrawn) {
+    write(*withdrawn, to.initWithdrawn(static_cast<unsigned>(withdrawn->size())));
+  }
 }
 
 Result<NodeNews> read(schema::NodeReport::Reader from) {
@@ -279,6 +293,7 @@ Result<NodeNews> read(schema::NodeReport::Reader from) {
     news.report.costs = takeAll<CostReport>(from.getCosts(), kMaxListed, "costs",
         [](auto wire) { return take(wire); });
     news.report.pullRate = from.getPullBytesPerSecond();
+    if (from.hasWithdrawn()) news.report.withdrawn = parse(from.getWithdrawn());
     return news;
   });
 }

@@ -191,6 +191,9 @@ TEST(Enums, AreTheSameInSchemaAndCore) {
                                      SAME(TaskDone::How, failed),
                                      SAME(TaskDone::How, returned)},
                                     false);
+  expectEnum<schema::TaskDone::DeviceHealth>(
+      {SAME(DeviceHealth, ok), SAME(DeviceHealth, contextLost), SAME(DeviceHealth, deviceLost)},
+      false);
   expectEnum<schema::Topology::LinkClass>(
       {SAME(LinkClass, host), SAME(LinkClass, pcie), SAME(LinkClass, nvlink)}, false);
 }
