@@ -34,22 +34,25 @@ class Rings {
     return place;
   }
 
-  // Calls `see(value)` for each element, oldest first.  `see` may append to other rings.
+  // Calls `see(value)` for each element, oldest first, while it answers true.  `see` may append to
+  // other rings.
   template <typename See>
   void each(std::uint32_t last, See&& see) const {
     if (last == 0) return;
     for (std::uint32_t place = pool_[last].next;; place = pool_[place].next) {
       T value = pool_[place].value;
-      see(value);
-      if (place == last) break;
+      if (!see(value) || place == last) break;
     }
   }
 
-  // As `each`, and frees the ring.
+  // Calls `see(value)` for each element, oldest first, and frees the ring.
   template <typename See>
   void drain(std::uint32_t last, See&& see) {
     if (last == 0) return;
-    each(last, see);
+    each(last, [&see](const T& value) {
+      see(value);
+      return true;
+    });
     std::uint32_t first = pool_[last].next;
     pool_[last].next = free_;
     free_ = first;

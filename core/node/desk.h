@@ -13,13 +13,15 @@
 namespace alnilam::node {
 
 // "start 1 job 1", "pull 1.9 from 2,3", "to 1: lane 0 f; open #1 lane 0 cores 0; run 1.1",
-// "head: 1.1 held".
+// "head: 1.1 held".  "run 1.1>" is a task whose result is awaited, "run 1.3<1.1<1.2" one whose
+// inputs 1.1 and 1.2 are coming.
 inline std::string show(const Output& output);
 
 inline std::string show(const TaskDone& done) {
   std::string text = show(done.id);
   if (done.attempt.value != 1) text += "/" + std::to_string(done.attempt.value);
   if (done.how == TaskDone::How::held) return text + " held";
+  if (done.how == TaskDone::How::returned) return text + " returned";
   if (done.how == TaskDone::How::stored) return text + " stored " + std::to_string(done.size);
   if (done.how == TaskDone::How::returned) return text + " returned";
   return text + " " + name(done.failure->kind) + " (" + done.failure->message + ")";
@@ -47,7 +49,11 @@ inline std::string show(const Orders& orders) {
   for (const RunTask& task : orders.run) {
     std::string attempt =
         task.attempt.value == 1 ? "" : "/" + std::to_string(task.attempt.value);
-    item("run " + show(task.id) + attempt);
+    std::string chain;
+    for (const RunInput& input : task.inputs) {
+      if (input.coming) chain += "<" + show(input.object);
+    }
+    item("run " + show(task.id) + attempt + chain + (task.awaited ? ">" : ""));
   }
   for (TaskId task : orders.cancel) item("cancel " + show(task));
   return text;
@@ -143,6 +149,21 @@ class Desk {
     for (std::uint32_t index : indices) orders.assign.push_back(task(id(1, index), lane));
     return say(FromHead{std::move(orders)});
   }
+  // Tasks of job 1, each with the inputs that tasks of this node make.
+  std::string chain(std::vector<std::pair<std::uint32_t, std::vector<std::uint32_t>>> links,
+                    ClassIndex lane = 0) {
+    NodeOrders orders;
+    for (auto& [index, inputs] : links) {
+      Assignment& one = orders.assign.emplace_back(task(id(1, index), lane));
+      for (std::uint32_t input : inputs) one.inputs.push_back({id(1, input), Value{}});
+    }
+    return say(FromHead{std::move(orders)});
+  }
+  std::string cancel(std::vector<std::uint32_t> indices) {
+    NodeOrders orders;
+    for (std::uint32_t index : indices) orders.cancel.push_back(id(1, index));
+    return say(FromHead{std::move(orders)});
+  }
   std::string up(std::uint32_t executor = 1) { return say(ExecutorUp{{executor}}); }
   std::string done(std::vector<std::uint32_t> indices, Duration ran = std::chrono::seconds(1),
                    std::uint32_t executor = 1) {
@@ -153,6 +174,24 @@ class Desk {
       finished.attempt = {1};
       finished.ran = ran;
       report.done.push_back(finished);
+    }
+    return say(FromExecutor{{executor}, std::move(report)});
+  }
+  // How tasks ended, in one report.
+  std::string ended(std::vector<std::pair<std::uint32_t, TaskDone::How>> ends,
+                    std::uint32_t executor = 1) {
+    ExecutorReport report;
+    for (auto [index, how] : ends) {
+      TaskDone& done = report.done.emplace_back();
+      done.id = id(1, index);
+      done.attempt = {1};
+      done.how = how;
+      done.ran = std::chrono::seconds(1);
+      if (how == TaskDone::How::stored) done.size = 5;
+      if (how != TaskDone::How::failed) continue;
+      auto why = std::make_shared<Failure>();
+      why->message = "thrown";
+      done.failure = std::move(why);
     }
     return say(FromExecutor{{executor}, std::move(report)});
   }

@@ -110,7 +110,8 @@ void NodeBrain::State::executorGone(Instant now, const ExecutorGone& gone) {
   Job* job = at->second.job;
   retire(gone.executor);
   if (!job) return;
-  if (job->sent == 0 && job->tasks > 0 && std::exchange(job->diedIdle, true)) {
+  bool wasIdle = job->sent + job->following == 0;
+  if (wasIdle && job->tasks > 0 && std::exchange(job->diedIdle, true)) {
     // It dies before it runs anything: starting it again for ever would help nobody.
     job->failedAt = now;
     job->failedWhy = "the program ended before it ran a task: " + gone.why;
@@ -121,17 +122,24 @@ void NodeBrain::State::executorGone(Instant now, const ExecutorGone& gone) {
   for (auto& lane : job->lanes) {
     if (lane) requeueSent(*lane);
   }
+  for (auto& lane : job->lanes) {
+    if (lane) requeueFollowing(*lane);
+  }
 }
 
 // Finds who it was; the others are innocent, or all are suspects.
 void NodeBrain::State::charge(Job& job, const ExecutorGone& gone) {
   std::uint32_t culprit = taskIndex.find(gone.culprit);
-  bool known = gone.culprit && culprit != kNoTask && tasks[culprit].at == Task::At::sent &&
-               tasks[culprit].lane->job == &job;
+  auto isOnBoard = [this, &job](const Task& task) {
+    bool isThere = task.at == Task::At::sent || task.at == Task::At::following;
+    return isThere && task.lane->job == &job;
+  };
+  bool known = gone.culprit && culprit != kNoTask && isOnBoard(tasks[culprit]);
   for (auto& lane : job.lanes) {
     if (!lane || known) continue;
     for (std::uint32_t at = lane->sent.first; at != kNoTask; at = tasks[at].next) {
-      if (job.sent == 1) {
+      // One that followed may have been running: what it waited for was made and not reported.
+      if (job.sent == 1 && job.following == 0) {
         culprit = at;
         known = true;
         break;

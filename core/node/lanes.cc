@@ -161,14 +161,18 @@ void NodeBrain::State::openSlots(Instant now) {
 void NodeBrain::State::openSlot(Lane& lane, placement::Taken taken) {
   SlotId id{++lastSlot};
   Executor& executor = executors.at(lane.job->executor);
-  if (lane.announced != lane.job->executor) {
-    lane.announced = lane.job->executor;
-    executor.orders.lanes.emplace_back(lane.index, lane.definition.function);
-  }
+  announce(lane);
   executor.orders.open.push_back({id, lane.index, taken.cores, taken.devices});
   slots[id] = {std::move(taken), lane.definition.needs, &lane, lane.job->executor, false};
   lane.open.push_back(id);
   ++lane.job->slots;
+}
+
+// Its executor knows the lane after this.
+void NodeBrain::State::announce(Lane& lane) {
+  if (lane.announced == lane.job->executor) return;
+  lane.announced = lane.job->executor;
+  executors.at(lane.job->executor).orders.lanes.emplace_back(lane.index, lane.definition.function);
 }
 
 // Asks for slots back on behalf of the lanes that got fewer than they could use, best claim first.
@@ -316,7 +320,10 @@ void NodeBrain::State::send(Lane& lane) {
     Task& task = tasks[index];
     task.at = Task::At::sent;
     task.sentAs = task.attempt;
-    run.push_back({task.id, task.attempt, lane.index, task.arguments, task.inputs});
+    task.announced = task.awaited || task.waiters != 0;
+    mayFollowTo(task);
+    run.push_back(
+        {task.id, task.attempt, lane.index, task.arguments, task.inputs, task.announced});
     ++lane.job->sent;
     ++sentTasks;
   }

@@ -53,6 +53,7 @@ void NodeBrain::settle(Instant now, std::vector<Output>& out) {
   State& s = *state_;
   if (s.planDue || (s.deadline && now >= *s.deadline)) s.plan(now);
   for (Lane* lane : s.active) s.send(*lane);
+  s.follow();
   s.setDeadline(now);
 
   for (Output& output : s.owed) out.push_back(std::move(output));

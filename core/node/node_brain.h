@@ -13,6 +13,12 @@
 // Inside the node: shares of a GPU go to the fullest device they fit on, whole GPUs to the set with
 // the best links, cores to the domain of the device they serve (placement/).
 //
+// A task may be assigned before tasks of this node have made its inputs (a chain).  It holds
+// nothing until they have.  When all of them are with the job's executor it follows them there, so
+// that the executor starts it without a word from here; otherwise it is queued when the last of
+// them is reported.  If one of them ends without a result, it goes back to the head as `returned`,
+// for the head to decide: it is not this task that failed.
+//
 // If an executor dies, the task that its crash is charged to is reported as failed (the head
 // decides whether it is tried again); every other task on board is run again here under the same
 // attempt number, without losing a retry.  When nobody knows whose crash it was and several tasks
@@ -106,7 +112,7 @@ class NodeBrain {
   // What open slots hold now, for people and metrics.
   ResourceSet inUse() const;
   std::size_t queued() const;  // assigned and not yet sent
-  std::size_t sent() const;    // with an executor and not yet reported
+  std::size_t sent() const;    // with an executor and not yet reported, those that follow as well
 
  private:
   struct State;

@@ -70,10 +70,12 @@ void NodeBrain::State::arrived(ObjectId id, Bytes size) {
   objects[index].unwanted = false;
   objects[index].holders.clear();
   auto waiters = std::exchange(objects[index].waiters, {});
-  for (const Object::Waiter& waiter : waiters) {
+  for (const Waiter& waiter : waiters) {
     Task& task = tasks[waiter.task];
     if (task.serial != waiter.serial) continue;  // cancelled meanwhile
-    if (--task.missing == 0) enqueue(waiter.task);
+    if (--task.missing > 0) continue;
+    if (task.unmade == 0) enqueue(waiter.task);
+    else mayFollow(waiter.task);
   }
 }
 
@@ -104,7 +106,7 @@ void NodeBrain::State::pullFailed(ObjectId id, const std::string& why) {
   }
   auto waiters = std::exchange(object.waiters, {});
   eraseObject(index);
-  for (const Object::Waiter& waiter : waiters) {
+  for (const Waiter& waiter : waiters) {
     if (tasks[waiter.task].serial != waiter.serial) continue;
     fail(waiter.task, FailureKind::objectLost, "object " + show(id) + " cannot be had: " + why, id);
   }

@@ -8,14 +8,18 @@
 //   Object     a stored object of this node, or one being pulled
 //
 // Invariants, which hold between any two calls:
-//   a task is in exactly one place: fetching (missing > 0), its lane's queue, or its lane's sent
+//   a task is in exactly one place: fetching (missing or unmade > 0), its lane's queue, its lane's
+//     sent, or its lane's following (with the executor, unmade > 0: it takes no slot yet)
+//   unmade counts the inputs that are coming; for each the ring of the task that makes it has an
+//     element; if that one ends without a result this one is returned, or orphaned if it follows
 //   an object's pins are the stored inputs of live tasks that name it
 //   room is the node's total less what the slots hold
 //   a lane is in `active` exactly while it has tasks in its lists, or slots
 //
-// tasks.cc moves tasks, objects.cc objects, executors.cc executors; lanes.cc decides who gets slots
-// and sends.
+// tasks.cc moves tasks, chains.cc those that wait for others, objects.cc objects, executors.cc
+// executors; lanes.cc decides who gets slots and sends.
 
+#include "core/base/rings.h"
 #include "core/node/id_table.h"
 #include "core/node/node_brain.h"
 #include "core/placement/slots.h"
@@ -45,6 +49,7 @@ struct Lane {
 
   TaskList queue;
   TaskList sent;
+  TaskList following;         // sent before their inputs are made; they need no slot yet
   std::vector<SlotId> open;   // not asked to close
   std::size_t closing = 0;    // asked to close, still holding their resources
   ExecutorId announced;       // the executor that was told of the lane
@@ -66,6 +71,7 @@ struct Job {
   ExecutorId executor;                       // none while none is started
   std::size_t tasks = 0;                     // live ones, fetching included
   std::size_t sent = 0;
+  std::size_t following = 0;
   std::size_t slots = 0;                     // open or closing
   std::size_t suspects = 0;
   bool diedIdle = false;  // its executor died without a task on board, and none has finished since
@@ -74,7 +80,7 @@ struct Job {
 };
 
 struct Task {
-  enum class At : std::uint8_t { nowhere, fetching, queued, sent };
+  enum class At : std::uint8_t { nowhere, fetching, queued, sent, following };
 
   TaskId id;
   Attempt attempt;
@@ -83,10 +89,15 @@ struct Task {
   std::uint32_t next = kNoTask;
   std::uint32_t previous = kNoTask;
   std::uint32_t missing = 0;   // inputs that are being pulled
+  std::uint32_t unmade = 0;    // inputs that are coming: tasks of this node have yet to make them
+  std::uint32_t waiters = 0;   // the ring of those who wait for its result
   std::uint64_t serial = 0;    // tells it from others that had the same place in the pool
   At at = At::nowhere;
   bool suspect = false;
   bool cancelled = false;
+  bool awaited = false;        // others wait for its result, or may come and wait
+  bool announced = false;      // sent as awaited: those who wait may follow
+  bool orphaned = false;       // following, and one that it waits for is over without a result
   Blob arguments;
   std::vector<RunInput> inputs;
 };
@@ -106,11 +117,13 @@ struct Executor {
   Orders orders;       // owed since the last settle
 };
 
+// A task that waits for something: out of date if another has its place by now.
+struct Waiter {
+  std::uint32_t task = kNoTask;
+  std::uint64_t serial = 0;
+};
+
 struct Object {
-  struct Waiter {
-    std::uint32_t task = kNoTask;
-    std::uint64_t serial = 0;
-  };
 
   ObjectId id;
   Bytes size = 0;
@@ -138,6 +151,19 @@ struct NodeBrain::State {
   void append(TaskList& list, std::uint32_t index);
   void unlink(TaskList& list, std::uint32_t index);
   TaskList& listOf(Task& task);
+
+  // chains.cc
+  bool awaitResult(ObjectId id, std::uint32_t index, RunInput& input);  // false: nobody makes it
+  void made(std::uint32_t index, const TaskDone& done);  // those who wait for it get its result
+  void unmade(std::uint32_t index);                      // those who wait for it are returned
+  void runnable(std::uint32_t index);
+  void giveBack(std::uint32_t index);
+  void returned(std::uint32_t index);
+  void mayFollow(std::uint32_t index);
+  void mayFollowTo(const Task& maker);
+  void follow();
+  bool canFollow(const Task& task) const;
+  void requeueFollowing(Lane& lane);
 
   // objects.cc
   bool pin(ObjectId id, const Value& value, std::uint32_t waiter);  // whether it is here
@@ -171,6 +197,7 @@ struct NodeBrain::State {
   void plan(Instant now);
   void openSlots(Instant now);
   void openSlot(Lane& lane, placement::Taken taken);
+  void announce(Lane& lane);
   void closeIdle(Instant now);
   void reclaim(Instant now, const std::vector<Lane*>& blocked);
   std::vector<SlotId> victimsFor(const Lane& lane, bool starves) const;
@@ -204,6 +231,8 @@ struct NodeBrain::State {
   std::vector<Task> tasks;
   std::vector<std::uint32_t> freeTasks;
   IdTable taskIndex;
+  Rings<Waiter> rings;               // of those who wait for tasks
+  std::vector<Waiter> followers;     // tasks that may follow their makers to the executor now
   std::vector<Object> objects;
   std::vector<std::uint32_t> freeObjects;
   IdTable objectIndex;
@@ -212,7 +241,7 @@ struct NodeBrain::State {
   std::uint32_t lastSlot = 0;
   std::uint64_t lastAge = 0;
   std::uint64_t lastSerial = 0;
-  std::size_t sentTasks = 0;
+  std::size_t sentTasks = 0;  // sent or following
   bool planDue = false;
   std::optional<Instant> deadline;
 

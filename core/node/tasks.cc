@@ -46,6 +46,7 @@ void NodeBrain::State::unlink(TaskList& list, std::uint32_t index) {
 }
 
 TaskList& NodeBrain::State::listOf(Task& task) {
+  if (task.at == Task::At::following) return task.lane->following;
   return task.at == Task::At::sent ? task.lane->sent : task.lane->queue;
 }
 
@@ -82,19 +83,25 @@ void NodeBrain::State::assign(Instant now, Assignment&& assignment) {
   task.id = assignment.id;
   task.attempt = assignment.attempt;
   task.lane = lane;
-  task.missing = 0;
-  task.suspect = task.cancelled = false;
+  task.missing = task.unmade = 0;
+  task.suspect = task.cancelled = task.announced = task.orphaned = false;
+  task.awaited = assignment.awaited;
   task.arguments = std::move(assignment.arguments);
   task.inputs.reserve(assignment.inputs.size());
+  bool canBe = true;
   for (auto& [object, value] : assignment.inputs) {
     bool stored = value.state == Value::State::stored;
     if (stored && !pin(object, value, index)) ++task.missing;
     task.inputs.push_back({object, std::move(value.held), stored});
+    bool isComing = value.state == Value::State::pending;
+    if (isComing && !awaitResult(object, index, task.inputs.back())) canBe = false;
   }
   ++job.tasks;
-  if (!job.executor) planDue = true;  // it starts while the inputs are fetched
   task.at = Task::At::fetching;
-  if (task.missing == 0) enqueue(index);
+  if (!canBe) return giveBack(index);
+  if (!job.executor) planDue = true;  // it starts while the inputs are fetched
+  if (task.missing == 0 && task.unmade == 0) enqueue(index);
+  else if (task.missing == 0) mayFollow(index);
 }
 
 void NodeBrain::State::enqueue(std::uint32_t index) {
@@ -111,7 +118,8 @@ void NodeBrain::State::cancel(TaskId id) {
   std::uint32_t index = taskIndex.find(id);
   if (index == kNoTask) return;  // its report is under way
   Task& task = tasks[index];
-  if (task.at != Task::At::sent) return fail(index, FailureKind::cancelled, "cancelled");
+  bool isHere = task.at != Task::At::sent && task.at != Task::At::following;
+  if (isHere) return fail(index, FailureKind::cancelled, "cancelled");
   task.cancelled = true;
   executors.at(task.lane->job->executor).orders.cancel.push_back(id);
 }
@@ -120,7 +128,8 @@ void NodeBrain::State::cancel(TaskId id) {
 
 void NodeBrain::State::done(ExecutorId executor, TaskDone&& done) {
   std::uint32_t index = taskIndex.find(done.id);
-  bool expected = index != kNoTask && tasks[index].at == Task::At::sent &&
+  bool expected = index != kNoTask &&
+                  (tasks[index].at == Task::At::sent || tasks[index].at == Task::At::following) &&
                   tasks[index].sentAs == done.attempt &&
                   tasks[index].lane->job->executor == executor;
   bool stored = done.how == TaskDone::How::stored;
@@ -128,6 +137,7 @@ void NodeBrain::State::done(ExecutorId executor, TaskDone&& done) {
     if (stored && objectIndex.find(done.id) == kNoTask) owed.push_back(Drop{done.id});
     return;
   }
+  if (done.how == TaskDone::How::returned) return returned(index);
   Task& task = tasks[index];
   Lane& lane = *task.lane;
   done.attempt = task.attempt;
@@ -140,13 +150,16 @@ void NodeBrain::State::done(ExecutorId executor, TaskDone&& done) {
       placed->node = config.name;
       done.failure = std::move(placed);
     }
+    owedReport.done.push_back(std::move(done));
+    unmade(index);
   } else {
     std::int64_t ran = std::max<std::int64_t>(0, done.ran.count());
     std::int64_t off = ran - lane.usual;
     lane.usual = lane.measured ? lane.usual + off / (off < 0 ? kDown : kUp) : ran;
     lane.measured = true;
+    if (task.waiters != 0) made(index, done);
+    owedReport.done.push_back(std::move(done));
   }
-  owedReport.done.push_back(std::move(done));
   forget(index);
   if (lane.tasks() < lane.open.size()) planDue = true;
 }
@@ -169,6 +182,7 @@ void NodeBrain::State::fail(std::uint32_t index, FailureKind kind, std::string m
   done.how = TaskDone::How::failed;
   done.failure = std::move(failure);
   owedReport.done.push_back(std::move(done));
+  unmade(index);
   forget(index);
 }
 
@@ -200,7 +214,11 @@ void NodeBrain::State::forget(std::uint32_t index) {
   if (task.at == Task::At::sent) {
     --job.sent;
     --sentTasks;
+  } else if (task.at == Task::At::following) {
+    --job.following;
+    --sentTasks;
   }
+  rings.drain(std::exchange(task.waiters, 0), [](const Waiter&) {});
   if (task.suspect) {
     --job.suspects;
     planDue = true;  // it is the turn of another lane's, or of everybody
@@ -221,7 +239,10 @@ void NodeBrain::State::forget(std::uint32_t index) {
 
 void NodeBrain::State::failAll(Job& job, FailureKind kind, const std::string& message) {
   for (std::uint32_t index = 0; index < tasks.size(); ++index) {
-    if (tasks[index].lane && tasks[index].lane->job == &job) fail(index, kind, message);
+    const Task& task = tasks[index];
+    if (!task.lane || task.lane->job != &job) continue;
+    if (task.unmade > 0) giveBack(index);  // what it waits for fails with this, and it by that
+    else fail(index, kind, message);
   }
 }
 
