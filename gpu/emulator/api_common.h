@@ -9,11 +9,11 @@
 
 namespace alnilam::gpu::emulator::api {
 
-// Success where this thread may call the driver.
-CUresult enter();
+// Success where this thread may call the driver's `function`.
+CUresult enter(const char* function);
 
 // The current context in `context`, if it's live and sound; otherwise what to return.
-CUresult enterContext(Context*& context);
+CUresult enterContext(Context*& context, const char* function);
 
 // The object behind a handle, or null if it isn't live.
 template <typename Object, typename Handle>
@@ -44,6 +44,14 @@ struct Taken {
 };
 void take(Stream& stream, const Taken& what, std::chrono::nanoseconds length);
 
+// For work: it reads or writes `size` bytes, or does what `accesses` says.  False if that races
+// with other work and the configuration makes it fail, which the context then has.
+bool touch(Stream& stream, std::string_view name, std::uint64_t address, std::uint64_t size,
+           Access access);
+bool touch(Stream& stream, std::string_view name, const Accesses& accesses);
+// What races are told by has ended: memory that's given back.
+void forget(std::uint64_t address);
+
 // Waits, and the thread knows what happened until then.
 void await(Ticket& ticket);
 
@@ -54,8 +62,8 @@ void trimPools(Device& device);
 }  // namespace alnilam::gpu::emulator::api
 
 #define ALNILAM_ENTER() \
-  if (CUresult refused = enter(); refused != CUDA_SUCCESS) return refused
+  if (CUresult refused = enter(__func__); refused != CUDA_SUCCESS) return refused
 
 #define ALNILAM_ENTER_CONTEXT(context) \
   Context* context = nullptr;          \
-  if (CUresult refused = enterContext(context); refused != CUDA_SUCCESS) return refused
+  if (CUresult refused = enterContext(context, __func__); refused != CUDA_SUCCESS) return refused

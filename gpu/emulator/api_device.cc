@@ -92,16 +92,23 @@ std::string pciOf(const DeviceConfig& config) {
 
 }  // namespace
 
-CUresult enter() {
-  if (Stream::inHostFunction()) return CUDA_ERROR_NOT_PERMITTED;
+CUresult enter(const char* function) {
+  if (std::uint64_t stream = Stream::inHostFunction()) {
+    report(std::string(function) + " was called by a host function of stream " +
+           std::to_string(stream) + ", which may call nothing of the driver");
+    return CUDA_ERROR_NOT_PERMITTED;
+  }
   if (!machine() || !initialised.load(std::memory_order_acquire)) return CUDA_ERROR_NOT_INITIALIZED;
   return CUDA_SUCCESS;
 }
 
-CUresult enterContext(Context*& context) {
-  ALNILAM_ENTER();
+CUresult enterContext(Context*& context, const char* function) {
+  if (CUresult refused = enter(function); refused != CUDA_SUCCESS) return refused;
   auto& stack = currentContexts();
-  if (stack.empty() || !stack.back()) return CUDA_ERROR_INVALID_CONTEXT;
+  if (stack.empty() || !stack.back()) {
+    note(std::string(function) + " was called by a thread without a current context");
+    return CUDA_ERROR_INVALID_CONTEXT;
+  }
   context = stack.back();
   if (!machine()->isLive(context)) return CUDA_ERROR_INVALID_CONTEXT;
   return context->state();

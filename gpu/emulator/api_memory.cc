@@ -28,11 +28,23 @@ CUresult allocateFrom(Pool& pool, CUdeviceptr* pointer, std::size_t size) {
   return CUDA_SUCCESS;
 }
 
+// In stream order: who uses it elsewhere waits for this place in the stream.
+CUresult allocateOn(Stream& stream, Pool& pool, CUdeviceptr* pointer, std::size_t size) {
+  CUresult code = allocateFrom(pool, pointer, size);
+  if (code != CUDA_SUCCESS || !machine()->races) return code;
+  put(stream, [&stream, at = *pointer, size] {
+    touch(stream, "an allocation", at, size, Access::write);
+  });
+  return code;
+}
+
 // Frees what starts at `address`; false: nothing does.
 bool freeNow(Device& device, std::uint64_t address) {
   std::uint64_t start = 0;
   auto allocation = device.memory.describe(address, start);
-  if (!allocation || start != address || !device.memory.free(address)) return false;
+  if (!allocation || start != address || allocation->retired) return false;
+  forget(address);
+  if (!device.memory.free(address)) return false;
   if (allocation->pool) allocation->pool->freed(allocation->size);
   return true;
 }
@@ -78,7 +90,11 @@ bool isPageable(std::uint64_t address) {
 CUresult copy(Stream& stream, std::uint64_t to, std::uint64_t from, std::size_t size,
               bool synchronous) {
   if (size == 0) return CUDA_SUCCESS;
-  if (to == 0 || from == 0 || !bytesAt(to, size) || !bytesAt(from, size)) {
+  if (to == 0 || from == 0) return CUDA_ERROR_INVALID_VALUE;
+  for (std::uint64_t end : {to, from}) {
+    if (bytesAt(end, size)) continue;
+    note("a copy of " + std::to_string(size) + " bytes " + (end == to ? "to " : "from ") +
+         machine()->explain(end));
     return CUDA_ERROR_INVALID_VALUE;
   }
   Context* context = stream.context();
@@ -88,14 +104,23 @@ CUresult copy(Stream& stream, std::uint64_t to, std::uint64_t from, std::size_t 
     // Looked up again: what was freed in between is gone.
     std::byte *target = bytesAt(to, size), *origin = bytesAt(from, size);
     if (target && origin) {
-      std::memmove(target, origin, size);
+      Accesses accesses;
+      if (!isPageable(from)) accesses.of(Access::read).push_back({from, from + size});
+      if (!isPageable(to)) accesses.of(Access::write).push_back({to, to + size});
+      if (touch(stream, "a copy", accesses)) std::memmove(target, origin, size);
     } else {
-      context->fail(CUDA_ERROR_ILLEGAL_ADDRESS,
-                    "copy of " + std::to_string(size) + " bytes of freed device memory");
+      std::uint64_t bad = target ? from : to;
+      context->fail(CUDA_ERROR_ILLEGAL_ADDRESS, "a copy of " + std::to_string(size) + " bytes " +
+                                                    (target ? "from " : "to ") +
+                                                    machine()->explain(bad));
     }
   });
-  if (synchronous || isPageable(to) || isPageable(from)) {
+  if (synchronous || isPageable(to)) {
     await(*stream.mark());
+    return context->state();
+  }
+  if (isPageable(from)) {
+    stream.mark()->wait();  // it has been read; that it has arrived isn't known
     return context->state();
   }
   return CUDA_SUCCESS;
@@ -107,7 +132,10 @@ CUresult fill(CUstream handle, CUdeviceptr to, std::size_t size, Fill write) {
   Stream* stream = streamOf(*context, handle);
   if (!stream) return CUDA_ERROR_INVALID_HANDLE;
   if (size == 0) return CUDA_SUCCESS;
-  if (!machine()->deviceOf(to) || !bytesAt(to, size)) return CUDA_ERROR_INVALID_VALUE;
+  if (!machine()->deviceOf(to) || !bytesAt(to, size)) {
+    note("a memset of " + std::to_string(size) + " bytes to " + machine()->explain(to));
+    return CUDA_ERROR_INVALID_VALUE;
+  }
   Context* its = stream->context();
   put(*stream, [its, stream, to, size, write] {
     if (its->state() != CUDA_SUCCESS) return;
@@ -115,8 +143,12 @@ CUresult fill(CUstream handle, CUdeviceptr to, std::size_t size, Fill write) {
     double time = static_cast<double>(size) / its->device.config.memoryRate;
     take(*stream, {"memset", {}, &compute, compute.capacity(), size},
          std::chrono::nanoseconds(1'000 + static_cast<std::int64_t>(time)));
-    if (std::byte* target = bytesAt(to, size)) write(target);
-    else its->fail(CUDA_ERROR_ILLEGAL_ADDRESS, "memset of freed device memory");
+    if (std::byte* target = bytesAt(to, size)) {
+      if (touch(*stream, "a memset", to, size, Access::write)) write(target);
+    } else {
+      its->fail(CUDA_ERROR_ILLEGAL_ADDRESS,
+                "a memset of " + std::to_string(size) + " bytes to " + machine()->explain(to));
+    }
   });
   return CUDA_SUCCESS;
 }
@@ -189,6 +221,7 @@ CUresult memFreeHost(void* pointer) {
     if (its) synchronize(*its);
   }
   std::lock_guard lock(machine()->mutex);
+  if (Races* races = machine()->races.get()) races->forget({-1, address, address, 0});
   std::uint64_t length = (machine()->pinned[address] + kPage - 1) / kPage * kPage;
   machine()->pinned.erase(address);
   machine()->owned.erase(address);
@@ -218,6 +251,7 @@ CUresult memHostUnregister(void* pointer) {
   if (machine()->owned.contains(address) || !machine()->pinned.erase(address)) {
     return CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
   }
+  if (Races* races = machine()->races.get()) races->forget({-1, address, address, 0});
   return CUDA_SUCCESS;
 }
 CUresult memHostGetDevicePointer(CUdeviceptr* device, void* host, unsigned flags) {
@@ -312,15 +346,16 @@ CUresult memAllocAsync(CUdeviceptr* pointer, std::size_t size, CUstream handle) 
   ALNILAM_ENTER_CONTEXT(context);
   Stream* stream = streamOf(*context, handle);
   if (!stream) return CUDA_ERROR_INVALID_HANDLE;
-  return allocateFrom(*stream->context()->device.currentPool.load(), pointer, size);
+  return allocateOn(*stream, *stream->context()->device.currentPool.load(), pointer, size);
 }
 CUresult memAllocFromPoolAsync(CUdeviceptr* pointer, std::size_t size, CUmemoryPool poolHandle,
                                CUstream handle) {
   ALNILAM_ENTER_CONTEXT(context);
   auto* pool = lookUp<Pool>(poolHandle);
   if (!pool) return CUDA_ERROR_INVALID_VALUE;
-  if (!streamOf(*context, handle)) return CUDA_ERROR_INVALID_HANDLE;
-  return allocateFrom(*pool, pointer, size);
+  Stream* stream = streamOf(*context, handle);
+  if (!stream) return CUDA_ERROR_INVALID_HANDLE;
+  return allocateOn(*stream, *pool, pointer, size);
 }
 CUresult memFreeAsync(CUdeviceptr pointer, CUstream handle) {
   ALNILAM_ENTER_CONTEXT(context);
@@ -328,15 +363,16 @@ CUresult memFreeAsync(CUdeviceptr pointer, CUstream handle) {
   if (!stream) return CUDA_ERROR_INVALID_HANDLE;
   if (pointer == 0) return CUDA_SUCCESS;
   Device* device = machine()->deviceOf(pointer);
-  std::uint64_t start = 0;
-  if (!device || !device->memory.describe(pointer, start) || start != pointer) {
+  auto allocation = device ? device->memory.retire(pointer) : std::nullopt;
+  if (!allocation) {
+    note("cuMemFreeAsync of " + machine()->explain(pointer) + ", which isn't to be given back");
     return CUDA_ERROR_INVALID_VALUE;
   }
-  Context* its = stream->context();
-  put(*stream, [its, device, pointer] {
-    if (!freeNow(*device, pointer)) {
-      its->fail(CUDA_ERROR_ILLEGAL_ADDRESS, "device memory freed twice");
-    }
+  if (allocation->pool) allocation->pool->freed(allocation->size);
+  put(*stream, [stream, device, pointer, size = allocation->size] {
+    if (!touch(*stream, "the end of an allocation", pointer, size, Access::write)) return;
+    forget(pointer);
+    device->memory.free(pointer);
   });
   return CUDA_SUCCESS;
 }

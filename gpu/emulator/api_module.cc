@@ -139,6 +139,8 @@ void runLaunch(Context& context, Stream& stream, GridLaunch& launch, std::uint64
   }
   launch.memory = &context;
   launch.cancelled = &device.lost;
+  AccessLog accesses;
+  if (context.machine.races) launch.accesses = &accesses;
   GridOutcome outcome = context.machine.grids.run(launch);
   context.machine.executed += outcome.executed;
   // Modelled time: blocks spread over the multiprocessors, each doing 64 lanes a nanosecond.
@@ -147,6 +149,8 @@ void runLaunch(Context& context, Stream& stream, GridLaunch& launch, std::uint64
   take(stream, {"kernel", launch.kernel->name, &context.compute(), spread, 0},
        std::chrono::nanoseconds(2'000 + outcome.executed / (64ull * spread)));
   if (outcome.code != CUDA_SUCCESS) context.fail(outcome.code, outcome.message);
+  else if (launch.accesses)
+    touch(stream, "kernel " + launch.kernel->name, accesses.finish(Races::kMostRuns));
 }
 
 }  // namespace
@@ -180,7 +184,10 @@ CUresult moduleUnload(CUmodule handle) {
     std::lock_guard lock(context.mutex);
     context.modules.erase(module);
   }
-  if (module->globals) context.device.memory.free(module->globals);
+  if (module->globals) {
+    forget(module->globals);
+    context.device.memory.free(module->globals);
+  }
   delete module;
   return CUDA_SUCCESS;
 }
@@ -283,7 +290,11 @@ CUresult launchKernel(CUfunction handle, unsigned gridX, unsigned gridY, unsigne
   if (!stream || !function) return CUDA_ERROR_INVALID_HANDLE;
   Context* its = stream->context();
   // A module's code is on one device: a stream of another one can't run it.
-  if (function->module->context != &its->primary()) return CUDA_ERROR_INVALID_HANDLE;
+  if (function->module->context != &its->primary()) {
+    report("kernel " + function->kernel->name + " of " + function->module->context->title() +
+           " was launched on a stream of " + its->title());
+    return CUDA_ERROR_INVALID_HANDLE;
+  }
   bool dimensionsFit = gridX && gridY && gridZ && blockX && blockY && blockZ &&
                        gridX <= 0x7fffffffu && gridY <= 65535 && gridZ <= 65535 && blockX <= 1024 &&
                        blockY <= 1024 && blockZ <= 64;

@@ -2,6 +2,9 @@
 
 #include "gpu/emulator/api_common.h"
 
+#include <algorithm>
+#include <map>
+
 namespace alnilam::gpu::emulator::api {
 
 Stream* streamOf(Context& current, CUstream handle) {
@@ -14,15 +17,19 @@ Stream* streamOf(Context& current, CUstream handle) {
 
 void put(Stream& stream, Stream::Work work) {
   Context& context = *stream.context();
+  bool clocks = context.machine.races != nullptr;  // which past work has as well
   std::vector<std::shared_ptr<Ticket>> before;
   if (&stream == context.defaultStream.get()) {
     std::lock_guard lock(context.mutex);
     for (Stream* other : context.streams) {
       if (other->flags() & CU_STREAM_NON_BLOCKING) continue;
-      if (auto ticket = other->mark(); !ticket->isComplete()) before.push_back(std::move(ticket));
+      auto ticket = other->mark();
+      if (clocks || !ticket->isComplete()) before.push_back(std::move(ticket));
     }
-  } else if (!(stream.flags() & CU_STREAM_NON_BLOCKING) && !context.defaultStream->isIdle()) {
-    before.push_back(context.defaultStream->mark());
+  } else if (!(stream.flags() & CU_STREAM_NON_BLOCKING)) {
+    if (clocks || !context.defaultStream->isIdle()) {
+      before.push_back(context.defaultStream->mark());
+    }
   }
   if (!before.empty()) {
     work = [&stream, before = std::move(before), work = std::move(work)] {
@@ -30,19 +37,65 @@ void put(Stream& stream, Stream::Work work) {
       work();
     };
   }
-  stream.enqueue(std::move(work), hostTime(), Trace::current());
+  stream.enqueue(std::move(work), hostMoment(), Trace::current());
 }
 
 void take(Stream& stream, const Taken& what, std::chrono::nanoseconds length) {
-  std::chrono::nanoseconds begin = stream.now();
+  std::chrono::nanoseconds begin = stream.here().time;
   if (what.engine) begin = what.engine->reserve(begin, length, what.amount);
-  stream.advanceTo(begin + length);
+  stream.advanceTo({begin + length, nullptr});
   Context& context = *stream.context();
   if (Trace* trace = context.machine.trace.get()) {
     trace->work({stream.call(), context.device.ordinal, what.engine ? what.engine->name() : "host",
                  what.kind, what.name.empty() ? std::string_view(what.kind) : what.name,
                  stream.id(), begin, begin + length, what.bytes, what.amount});
   }
+}
+
+bool touch(Stream& stream, std::string_view name, const Accesses& accesses) {
+  Context& context = *stream.context();
+  Races* races = context.machine.races.get();
+  if (!races || !stream.here().clock) return true;
+  Races::Work work{std::string(name), stream.id(), stream.number(), stream.here().clock};
+  // By region: bytes of each kind that lie in it.
+  std::map<std::pair<int, std::uint64_t>, std::pair<Region, Accesses>> byRegion;
+  for (std::size_t kind = 0; kind < kAccesses; ++kind) {
+    Region region;
+    for (Bytes run : accesses.runs[kind]) {
+      while (run.from < run.to) {
+        if (run.from - region.base >= region.size) region = context.machine.regionOf(run.from);
+        if (region.size == 0) break;  // given back meanwhile
+        std::uint64_t end = std::min(run.to, region.base + region.size);
+        auto& mine = byRegion[region.key()];
+        mine.first = region;
+        mine.second.runs[kind].push_back({run.from, end});
+        run.from = end;
+      }
+    }
+  }
+  std::optional<std::string> race;
+  for (auto& [key, mine] : byRegion) {
+    auto found = races->check(mine.first, work, std::move(mine.second));
+    if (found && !race) race = std::move(found);
+  }
+  if (!race) return true;
+  if (context.machine.config.race == RaceMode::on) {
+    context.fail(CUDA_ERROR_LAUNCH_FAILED, *race);
+    return false;
+  }
+  report(*race);
+  return true;
+}
+bool touch(Stream& stream, std::string_view name, std::uint64_t address, std::uint64_t size,
+           Access access) {
+  if (!stream.context()->machine.races) return true;
+  Accesses accesses;
+  accesses.of(access).push_back({address, address + size});
+  return touch(stream, name, accesses);
+}
+void forget(std::uint64_t address) {
+  Races* races = machine()->races.get();
+  if (races) races->forget(machine()->regionOf(address));
 }
 
 void await(Ticket& ticket) { hostSaw(ticket.wait()); }
@@ -140,7 +193,8 @@ CUresult streamWaitEvent(CUstream handle, CUevent eventHandle, unsigned flags) {
     ticket = event->recorded;
   }
   // An event that was never recorded, or is past already, holds nobody up.
-  if (ticket && !ticket->isComplete()) put(*stream, [stream, ticket] { stream->waitFor(*ticket); });
+  if (ticket && (machine()->races || !ticket->isComplete()))
+    put(*stream, [stream, ticket] { stream->waitFor(*ticket); });
   return CUDA_SUCCESS;
 }
 CUresult streamGetCtx(CUstream handle, CUcontext* out) {
@@ -171,11 +225,12 @@ CUresult launchHostFunc(CUstream handle, CUhostFn function, void* userData) {
     if (its->primary().failure.load() != CUDA_SUCCESS || its->device.lost) return;
     take(*stream, {"hostFunction", {}, nullptr, 0, 0}, {});
     // Whoever is told by it may act on it at once.
-    std::int64_t now = stream->now().count(), told = its->machine.told.load();
+    if (Races* races = its->machine.races.get()) races->hostLearns(stream->here().clock);
+    std::int64_t now = stream->here().time.count(), told = its->machine.told.load();
     while (told < now && !its->machine.told.compare_exchange_weak(told, now)) {}
-    Stream::inHostFunction() = true;
+    Stream::inHostFunction() = stream->id();
     function(userData);
-    Stream::inHostFunction() = false;
+    Stream::inHostFunction() = 0;
   });
   return CUDA_SUCCESS;
 }
@@ -210,9 +265,14 @@ CUresult eventRecord(CUevent handle, CUstream streamHandle) {
   ALNILAM_ENTER_CONTEXT(context);
   Stream* stream = streamOf(*context, streamHandle);
   auto* event = lookUp<Event>(handle);
-  if (!stream || !event || event->context != stream->context()) return CUDA_ERROR_INVALID_HANDLE;
+  if (!stream || !event) return CUDA_ERROR_INVALID_HANDLE;
+  if (event->context != stream->context()) {
+    report("an event of " + event->context->title() + " was recorded on a stream of " +
+           stream->context()->title());
+    return CUDA_ERROR_INVALID_HANDLE;
+  }
   auto ticket = std::make_shared<Ticket>();
-  put(*stream, [stream, ticket] { ticket->complete(stream->now()); });
+  put(*stream, [stream, ticket] { ticket->complete(stream->here()); });
   std::lock_guard lock(event->mutex);
   event->recorded = std::move(ticket);
   return CUDA_SUCCESS;
@@ -258,7 +318,7 @@ CUresult eventElapsedTime(float* milliseconds, CUevent startHandle, CUevent endH
   if (!from || !to) return CUDA_ERROR_INVALID_HANDLE;
   if (!from->isComplete() || !to->isComplete()) return CUDA_ERROR_NOT_READY;
   *milliseconds =
-      static_cast<float>(static_cast<double>((to->when() - from->when()).count()) / 1e6);
+      static_cast<float>(static_cast<double>((to->when().time - from->when().time).count()) / 1e6);
   return CUDA_SUCCESS;
 }
 

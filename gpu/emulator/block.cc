@@ -40,6 +40,7 @@ BlockRun::BlockRun(const GridLaunch& launch) : launch_(launch), kernel_(*launch.
   ranges_.resize(std::max(1u, kernel_.slots));
   counted_.resize(warps_);
   runs_.resize(warps_);
+  if (launch.accesses) log_.emplace();
   // PTX leaves registers and memory undefined at the start; zeros make runs repeatable.
   if (registers_) std::memset(registers_.get(), 0, std::size_t{kernel_.registerBytes} * warps_);
   if (local_) std::memset(local_.get(), 0, localOfWarp * warps_);
@@ -54,6 +55,7 @@ BlockRun::BlockRun(const GridLaunch& launch) : launch_(launch), kernel_(*launch.
     warp.paramSize = static_cast<std::uint32_t>(launch.params.size());
     warp.memory = launch.memory;
     warp.ranges = ranges_.data();
+    warp.log = log_ ? &*log_ : nullptr;
     fillRows(i);
   }
 }
@@ -282,6 +284,21 @@ void BlockRun::release(unsigned number) {
   }
 }
 
+// What an address is that no memory is at, in words.
+std::string BlockRun::where(std::uint64_t address) const {
+  switch (address & kWindowMask) {
+    case 0:
+      return ", " + launch_.memory->explain(address);
+    case kLocalWindow:
+      return ", local memory, of which a thread has " + std::to_string(kernel_.localBytes) +
+             " bytes";
+    case kParamWindow:
+      return ", the parameters, of " + std::to_string(kernel_.paramBytes) + " bytes";
+    default:
+      return ", shared memory, of which a block has " + std::to_string(sharedBytes_) + " bytes";
+  }
+}
+
 bool BlockRun::fault(unsigned number) {
   const WarpRun& run = runs_[number];
   const Fault& fault = run.warp.fault;
@@ -292,7 +309,7 @@ bool BlockRun::fault(unsigned number) {
   std::snprintf(address, sizeof address, "0x%llx", static_cast<unsigned long long>(fault.address));
   std::string what = fault.what;
   if (fault.code == abi::CUDA_ERROR_ILLEGAL_ADDRESS)
-    what += std::string(" outside any allocation at ") + address;
+    what += std::string(" outside any allocation at ") + address + where(fault.address);
   if (fault.code == abi::CUDA_ERROR_MISALIGNED_ADDRESS)
     what += std::string(" at misaligned ") + address;
   return fail(fault.code, "kernel " + kernel_.name + ", block " + show(at_) + ", thread " +

@@ -23,6 +23,7 @@ class BlockRun {
   abi::CUresult code() const { return code_; }
   const std::string& message() const { return message_; }
   std::uint64_t executed() const;
+  AccessLog* accesses() { return log_ ? &*log_ : nullptr; }  // null: nobody wants to know
 
  private:
   static constexpr unsigned kBarriers = 16;
@@ -46,6 +47,7 @@ class BlockRun {
   bool releaseBarriers();
   void release(unsigned number);
   bool fault(unsigned warp);
+  std::string where(std::uint64_t address) const;
   bool fail(abi::CUresult code, std::string message);
 
   const GridLaunch& launch_;
@@ -56,6 +58,7 @@ class BlockRun {
   Memory registers_, shared_, local_;
   std::uint32_t sharedBytes_ = 0;
   std::vector<MemoryRange> ranges_;
+  std::optional<AccessLog> log_;
   std::vector<WarpRun> runs_;
   std::vector<std::uint32_t> counted_;  // lanes of each warp that barriers have counted
   std::array<Barrier, kBarriers> barriers_;

@@ -218,6 +218,12 @@ std::optional<Refusal> apply(std::string_view setting, MachineConfig& machine,
     machine.green = value == "on";
     return std::nullopt;
   }
+  if (name == "race") {
+    auto mode = raceModeOf(value);
+    if (!mode) return refuse(setting, "is none of on, count, off");
+    machine.race = *mode;
+    return std::nullopt;
+  }
   if (name == "trace") {
     if (value.empty()) return refuse(setting, "names no file");
     machine.trace = value;
@@ -251,8 +257,8 @@ std::optional<Refusal> apply(std::string_view setting, MachineConfig& machine,
   else if (name == "launch") device.failLaunch = *count;
   else if (name == "lost") device.loseAtLaunch = *count;
   else {
-    return refuse(setting,
-                  "is not known (known: oom, launch, lost, pci, copy, links, seed, green, trace)");
+    return refuse(setting, "is not known (known: oom, launch, lost, pci, copy, links, seed, green, "
+                           "trace, race)");
   }
   return std::nullopt;
 }
@@ -265,6 +271,13 @@ std::uint64_t mixed(std::uint64_t x) {  // Source: splitmix64, Vigna 2015
 }
 
 }  // namespace
+
+std::optional<RaceMode> raceModeOf(std::string_view text) {
+  if (text == "on") return RaceMode::on;
+  if (text == "count") return RaceMode::count;
+  if (text == "off") return RaceMode::off;
+  return std::nullopt;
+}
 
 Result<MachineConfig> parseConfig(std::string_view text) {
   MachineConfig machine;

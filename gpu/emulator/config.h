@@ -14,6 +14,8 @@
 //            | "seed" "=" N                            makes other UUIDs than another seed
 //            | "green" "=" ( "on" | "off" )            off: a driver without green contexts
 //            | "trace" "=" FILE                        what trace.h says
+//            | "race" "=" ( "on" | "count" | "off" )   a race (races.h) fails its context; is only
+//                                                      counted and said; isn't looked for
 //   link    := CLASS [ ":" RATE ] "@" ( DEVICE "-" DEVICE | "all" )
 //                                                nvlink@0-1   nvlink:450GB/s@all,none@0-3
 //
@@ -29,6 +31,7 @@
 #include "core/base/error.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,16 +62,21 @@ struct Link {
   double rate = 0;  // bytes a nanosecond, one way
 };
 
+enum class RaceMode : std::uint8_t { off, count, on };
+
 struct MachineConfig {
   std::vector<DeviceConfig> devices;
   std::vector<Link> links;  // devices * devices, row by row; the diagonal means nothing
   bool green = true;
   std::string trace;  // a file; empty: none
+  RaceMode race = RaceMode::off;
 
   const Link& link(int from, int to) const {
     return links[static_cast<std::size_t>(from) * devices.size() + static_cast<std::size_t>(to)];
   }
 };
+
+std::optional<RaceMode> raceModeOf(std::string_view text);
 
 // Refuses (invalid), naming the part that isn't understood.
 Result<MachineConfig> parseConfig(std::string_view text);

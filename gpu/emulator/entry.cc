@@ -138,6 +138,12 @@ ALNILAM_EXPORT std::uint64_t alnilamEmulatedInstructions() {
   return machine ? machine->executed.load() : 0;
 }
 
+// How many races have been found (races.h).
+ALNILAM_EXPORT std::uint64_t alnilamEmulatedRaces() {
+  auto* machine = alnilam::gpu::emulator::machine();
+  return machine && machine->races ? machine->races->found() : 0;
+}
+
 // The last fault or refusal in words: kernel, block, thread, line, instruction.
 ALNILAM_EXPORT void alnilamEmulatedLastMessage(char* text, std::size_t size) {
   if (text && size) {

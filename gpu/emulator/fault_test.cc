@@ -5,11 +5,19 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
+#include <cstdio>
+#include <thread>
 
 namespace alnilam::gpu {
 namespace {
 
 using testing::HasSubstr;
+
+std::string allocation(CUdeviceptr at, std::size_t bytes) {
+  char text[80];
+  std::snprintf(text, sizeof text, "the allocation at 0x%llx of %zu bytes", at, bytes);
+  return text;
+}
 
 TEST(EmulatedFault, AStoreOutsideAnyAllocationIsStickyAndNamed) {
   Emulated gpu;
@@ -21,7 +29,10 @@ TEST(EmulatedFault, AStoreOutsideAnyAllocationIsStickyAndNamed) {
             CUDA_ERROR_ILLEGAL_ADDRESS);
   EXPECT_THAT(gpu.said(), HasSubstr("kernel outOfBounds"));
   EXPECT_THAT(gpu.said(), HasSubstr("thread (0,0,0)"));
+  EXPECT_THAT(gpu.said(), HasSubstr("block ("));
+  EXPECT_THAT(gpu.said(), HasSubstr("PTX line"));
   EXPECT_THAT(gpu.said(), HasSubstr("st.global.u32"));
+  EXPECT_THAT(gpu.said(), HasSubstr("0 bytes past the end of " + allocation(out, 40)));
   CUdeviceptr more = 0;
   EXPECT_EQ(driver.memAlloc(&more, 16), CUDA_ERROR_ILLEGAL_ADDRESS) << "every later call";
 }
@@ -31,8 +42,77 @@ TEST(EmulatedFault, UseAfterFree) {
   Module module = gpu.loadFile("control.ptx");
   CUdeviceptr out = gpu.upload(std::vector<int>(10));
   ASSERT_EQ(gpu.driver().memFree(out), CUDA_SUCCESS);
-  EXPECT_EQ(run(gpu.driver(), gpu.find(module, "outOfBounds"), {1, 1, 1}, out, 0ll),
+  EXPECT_EQ(run(gpu.driver(), gpu.find(module, "outOfBounds"), {1, 1, 1}, out, 3ll),
             CUDA_ERROR_ILLEGAL_ADDRESS);
+  EXPECT_THAT(gpu.said(), HasSubstr("in " + allocation(out, 40) + ", which was freed"));
+}
+
+TEST(EmulatedFault, AnAddressOutsideSharedMemory) {
+  Emulated gpu;
+  Module module = gpu.load(gpu.driver(), R"(
+.version 8.0
+.target sm_75
+.address_size 64
+.visible .entry beyond() {
+  .shared .align 4 .b8 few[16];
+  .reg .b32 %r<3>;
+  mov.u32 %r1, %tid.x;
+  shl.b32 %r2, %r1, 2;
+  st.shared.u32 [%r2], %r1;
+  ret;
+}
+)");
+  EXPECT_EQ(run(gpu.driver(), gpu.find(module, "beyond"), {1, 1, 4}), CUDA_SUCCESS);
+  EXPECT_EQ(run(gpu.driver(), gpu.find(module, "beyond"), {1, 1, 5}), CUDA_ERROR_ILLEGAL_ADDRESS);
+  EXPECT_THAT(gpu.said(), HasSubstr("thread (4,0,0)"));
+  EXPECT_THAT(gpu.said(), HasSubstr("shared memory, of which a block has 16 bytes"));
+}
+
+TEST(EmulatedFault, ACopyOfMemoryThatWasFreedBeforeItsTurn) {
+  Emulated gpu;
+  const Driver& driver = gpu.driver();
+  auto stream = createStream(driver);
+  auto pinned = allocateHost(driver, 64);
+  std::atomic<bool> open{false};
+  CUdeviceptr at = gpu.upload(std::vector<int>(16));
+  auto wait = [](void* gate) {
+    while (!*static_cast<std::atomic<bool>*>(gate)) std::this_thread::yield();
+  };
+  ASSERT_EQ(driver.launchHostFunc(stream.value().get(), wait, &open), CUDA_SUCCESS);
+  ASSERT_EQ(driver.memcpyDtoHAsync(pinned.value().get(), at, 64, stream.value().get()),
+            CUDA_SUCCESS);
+  ASSERT_EQ(driver.memFreeAsync(at, nullptr), CUDA_SUCCESS);
+  ASSERT_EQ(driver.streamSynchronize(nullptr), CUDA_SUCCESS);
+  open = true;
+  EXPECT_EQ(driver.streamSynchronize(stream.value().get()), CUDA_ERROR_ILLEGAL_ADDRESS);
+  EXPECT_THAT(gpu.said(), HasSubstr("a copy of 64 bytes from 0x"));
+  EXPECT_THAT(gpu.said(), HasSubstr("in " + allocation(at, 64) + ", which was freed"));
+}
+
+TEST(EmulatedFault, MemoryThatIsFreedTwiceInStreamOrder) {
+  Emulated gpu;
+  CUdeviceptr at = gpu.upload(std::vector<int>(16));
+  auto stream = createStream(gpu.driver());
+  std::atomic<bool> open{false};
+  auto wait = [](void* gate) {
+    while (!*static_cast<std::atomic<bool>*>(gate)) std::this_thread::yield();
+  };
+  ASSERT_EQ(gpu.driver().launchHostFunc(stream.value().get(), wait, &open), CUDA_SUCCESS);
+  ASSERT_EQ(gpu.driver().memFreeAsync(at, stream.value().get()), CUDA_SUCCESS);
+  EXPECT_EQ(gpu.driver().memFreeAsync(at, stream.value().get()), CUDA_ERROR_INVALID_VALUE);
+  EXPECT_THAT(gpu.said(), HasSubstr(allocation(at, 64)));
+  open = true;
+  EXPECT_EQ(gpu.driver().streamSynchronize(stream.value().get()), CUDA_SUCCESS);
+  EXPECT_EQ(gpu.driver().memFree(at), CUDA_ERROR_INVALID_VALUE);
+}
+
+TEST(EmulatedFault, ARefusedCopySaysWhatIsTooShort) {
+  Emulated gpu;
+  CUdeviceptr at = gpu.upload(std::vector<int>(100));
+  std::vector<int> host(200);
+  EXPECT_EQ(gpu.driver().memcpyDtoH(host.data(), at + 40, 401), CUDA_ERROR_INVALID_VALUE);
+  EXPECT_THAT(gpu.said(), HasSubstr("a copy of 401 bytes from 0x"));
+  EXPECT_THAT(gpu.said(), HasSubstr("360 bytes before the end of " + allocation(at, 400)));
 }
 
 TEST(EmulatedFault, AMisalignedAddress) {
@@ -74,6 +154,13 @@ TEST(EmulatedFault, AStreamOfAnotherDeviceDoesNotTakeTheKernel) {
   auto stream = createStream(driver);
   EXPECT_EQ(enqueue(driver, gpu.find(module, "empty"), {}, stream.value().get()),
             CUDA_ERROR_INVALID_HANDLE);
+  EXPECT_THAT(gpu.said(), HasSubstr("kernel empty of device 0's context was launched on a stream "
+                                    "of device 1's context"));
+  CurrentContext first(driver, gpu.context());
+  auto event = createEvent(driver);
+  EXPECT_EQ(driver.eventRecord(event.value().get(), stream.value().get()),
+            CUDA_ERROR_INVALID_HANDLE);
+  EXPECT_THAT(gpu.said(), HasSubstr("an event of device 0's context"));
 }
 
 TEST(EmulatedFault, MemoryOfAnotherDeviceNeedsPeerAccess) {
@@ -88,6 +175,7 @@ TEST(EmulatedFault, MemoryOfAnotherDeviceNeedsPeerAccess) {
   EXPECT_EQ(driver.ctxDisablePeerAccess(gpu.context()), CUDA_SUCCESS);
   EXPECT_EQ(run(driver, gpu.find(module, "outOfBounds"), {1, 1, 1}, here, 1ll),
             CUDA_ERROR_ILLEGAL_ADDRESS);
+  EXPECT_THAT(gpu.said(), HasSubstr("of device 0, to which this context has no peer access"));
 }
 
 const Driver* driverOfHostFunction = nullptr;
@@ -107,6 +195,7 @@ TEST(EmulatedFault, AHostFunctionMayNotCallTheDriver) {
             CUDA_SUCCESS);
   ASSERT_EQ(gpu.driver().streamSynchronize(nullptr), CUDA_SUCCESS);
   EXPECT_EQ(answeredInHostFunction.load(), CUDA_ERROR_NOT_PERMITTED);
+  EXPECT_THAT(gpu.said(), HasSubstr("memAlloc was called by a host function of stream"));
 }
 
 TEST(EmulatedFault, WithoutAContextNothingWorks) {
@@ -114,6 +203,7 @@ TEST(EmulatedFault, WithoutAContextNothingWorks) {
   CUdeviceptr at = 0;
   loaded->driver.ctxSetCurrent(nullptr);
   EXPECT_EQ(loaded->driver.memAlloc(&at, 16), CUDA_ERROR_INVALID_CONTEXT);
+  EXPECT_THAT(loaded->lastMessage(), HasSubstr("memAlloc was called by a thread without"));
 }
 
 TEST(EmulatedFault, StaleHandlesAreRefused) {

@@ -48,6 +48,10 @@ void GridPool::help(Job& job) {
       break;
     }
   }
+  if (AccessLog* log = block.accesses()) {
+    std::lock_guard lock(job.mutex);
+    job.launch->accesses->take(std::move(*log));
+  }
   job.executed.fetch_add(block.executed(), std::memory_order_relaxed);
 }
 

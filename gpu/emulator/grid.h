@@ -10,6 +10,7 @@
 // Errors: the first fault ends the launch; blocks that have not started don't.
 // Threading: run() may be called from several threads at once.
 
+#include "gpu/emulator/access_log.h"
 #include "gpu/emulator/ptx_program.h"
 
 #include <array>
@@ -38,6 +39,7 @@ struct GridLaunch {
   std::uint32_t multiprocessors = 1;  // for %nsmid
   std::vector<std::byte> params;      // kernel->paramBytes
   const AddressSpace* memory = nullptr;
+  AccessLog* accesses = nullptr;  // gets what the kernel touches; may be null
   const std::atomic<bool>* cancelled = nullptr;  // ends the launch early; may be null
 };
 

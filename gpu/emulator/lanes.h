@@ -18,6 +18,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 namespace alnilam::gpu::emulator {
 
@@ -64,6 +65,9 @@ class AddressSpace {
  public:
   // The live allocation that holds `address`, or an empty range.  Any thread may ask.
   virtual MemoryRange find(std::uint64_t address) const = 0;
+  // What there is at an address that find() doesn't find or that is too short, for people: "past
+  // the end of the allocation at 0x7f.. of 40 bytes", "in memory that was freed".
+  virtual std::string explain(std::uint64_t address) const = 0;
 
  protected:
   ~AddressSpace() = default;
@@ -82,6 +86,12 @@ struct Fault {
   std::uint64_t address = 0;
   const char* what = "";  // "load", "store", "atomic", "trap", ...
 };
+
+enum class Access : std::uint8_t { read, write, atomic };
+class AccessLog;
+// Lanes in `mask` access `bytes` each at their address; access_log.h.
+void noteAccess(AccessLog& log, const std::uint64_t* addresses, std::uint32_t mask,
+                std::uint32_t bytes, Access access);
 
 struct Warp;
 struct Instruction;
@@ -136,6 +146,7 @@ struct Warp {
   std::uint32_t localStride = 0;
   std::uint32_t paramSize = 0;
   const AddressSpace* memory = nullptr;
+  AccessLog* log = nullptr;       // told of global memory that's touched; null: nobody wants it
   MemoryRange* ranges = nullptr;  // what each memory instruction touched last
   std::uint64_t executed = 0;     // instructions times lanes
   Fault fault;

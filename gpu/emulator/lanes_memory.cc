@@ -92,6 +92,18 @@ void readAddresses(Warp& warp, const Instruction& in, u64* address) {
   }
 }
 
+// Tells the log which lanes touch global memory, for `bytes` each.
+void note(Warp& warp, const Instruction& in, u32 mask, u32 bytes, Access access) {
+  if (in.space != Space::global && in.space != Space::generic) return;
+  u64 address[kLanes];
+  readAddresses(warp, in, address);
+  for (u32 m = mask; m; m &= m - 1) {
+    unsigned i = static_cast<unsigned>(__builtin_ctz(m));
+    if (in.space == Space::generic && (address[i] & kWindowMask)) mask &= ~kBit[i];
+  }
+  if (mask) noteAccess(*warp.log, address, mask, bytes, in.strong ? Access::atomic : access);
+}
+
 // False, and a fault noted, if one lane of `mask` may not touch its `bytes` there.
 bool resolve(Warp& warp, const Instruction& in, u32 mask, u64 bytes, const char* what,
              Places& places) {
@@ -135,13 +147,20 @@ bool resolve(Warp& warp, const Instruction& in, u32 mask, u64 bytes, const char*
       }
     }
   }
+  // Faults name generic addresses.
+  u64 window = space == Space::shared  ? kSharedWindow
+               : space == Space::local ? kLocalWindow
+               : space == Space::param ? kParamWindow
+                                       : 0;
   for (u32 m = mask; m; m &= m - 1) {
     unsigned i = static_cast<unsigned>(__builtin_ctz(m));
     if (address[i] & (bytes - 1)) {
-      return fail(warp, abi::CUDA_ERROR_MISALIGNED_ADDRESS, i, address[i], what);
+      return fail(warp, abi::CUDA_ERROR_MISALIGNED_ADDRESS, i, address[i] + window, what);
     }
     places.at[i] = anyPlace(warp, in, space, i, address[i], bytes);
-    if (!places.at[i]) return fail(warp, abi::CUDA_ERROR_ILLEGAL_ADDRESS, i, address[i], what);
+    if (!places.at[i]) {
+      return fail(warp, abi::CUDA_ERROR_ILLEGAL_ADDRESS, i, address[i] + window, what);
+    }
   }
   return true;
 }
@@ -155,6 +174,7 @@ template <typename M, typename R>
 void load(Warp& warp, const Instruction& in, u32 mask) {
   Places places;
   if (!resolve(warp, in, mask, sizeof(M) * in.count, "load", places)) return;
+  if (warp.log) note(warp, in, mask, sizeof(M) * in.count, Access::read);
   for (unsigned k = 0; k < in.count; ++k) {
     if (in.r[k == 3 ? 5 : k] == kNone) continue;
     R* d = row<R>(warp, in.r[k == 3 ? 5 : k]);
@@ -197,6 +217,7 @@ void store(Warp& warp, const Instruction& in, u32 mask) {
     return;
   }
   if (!resolve(warp, in, mask, sizeof(M) * in.count, "store", places)) return;
+  if (warp.log) note(warp, in, mask, sizeof(M) * in.count, Access::write);
   for (unsigned k = 0; k < in.count; ++k) {
     const R* a = row<R>(warp, in.r[k == 3 ? 5 : k]);
     if (places.pattern == Places::consecutive) {
@@ -265,6 +286,7 @@ template <typename T, Atomic op>
 void atomic(Warp& warp, const Instruction& in, u32 mask) {
   Places places;
   if (!resolve(warp, in, mask, sizeof(T), "atomic", places)) return;
+  if (warp.log) note(warp, in, mask, sizeof(T), Access::atomic);
   using Bits = BitsFor<T>;
   const T* b = row<T>(warp, in.r[1]);
   const T* c = in.r[2] == kNone ? b : row<T>(warp, in.r[2]);

@@ -34,6 +34,14 @@ Result<bool> configureMachine(const std::string& text) {
   if (!config) return config.error();
   const char* wanted = std::getenv("ALNILAM_EMULATED_TRACE");
   if (config.value().trace.empty() && wanted) config.value().trace = wanted;
+  if (const char* race = std::getenv("ALNILAM_EMULATED_RACE")) {
+    auto mode = raceModeOf(race);
+    if (!mode) {
+      return Refusal{RefusalCode::invalid, "ALNILAM_EMULATED_RACE is on, count or off, and not '" +
+                                               std::string(race) + "'"};
+    }
+    if (config.value().race == RaceMode::off) config.value().race = *mode;
+  }
   if (old && old->anyContext()) {
     return Refusal{RefusalCode::invalid, "this process already uses emulated GPUs '" + old->text +
                                              "'; it can't have '" + text + "' as well"};
@@ -64,9 +72,12 @@ std::vector<Context*>& currentContexts() {
   return stack;
 }
 
-void report(const std::string& message) {
+void note(const std::string& message) {
   std::lock_guard lock(process().messageMutex);
   process().message = message;
+}
+void report(const std::string& message) {
+  note(message);
   std::fprintf(stderr, "emulated GPU: %s\n", message.c_str());
 }
 std::string lastMessage() {
@@ -140,6 +151,24 @@ MemoryRange Context::find(std::uint64_t address) const {
   return machine.findPinned(address);
 }
 
+std::string Context::explain(std::uint64_t address) const {
+  Device* owner = machine.deviceOf(address);
+  if (!owner) {
+    return machine.findPinned(address).size ? "in pinned memory of the host, past whose end it goes"
+                                            : "in no memory of a device, nor in pinned memory";
+  }
+  std::string where = owner == &device ? "" : "of device " + std::to_string(owner->ordinal) + ", ";
+  if (owner != &device && find(address).size == 0 && owner->memory.find(address).size != 0) {
+    return where + "to which this context has no peer access";
+  }
+  return where + owner->memory.explain(address);
+}
+
+std::string Context::title() const {
+  const char* what = parent ? "green context" : "context";
+  return "device " + std::to_string(device.ordinal) + "'s " + what;
+}
+
 abi::CUresult Context::state() const {
   if (device.lost.load(std::memory_order_relaxed)) return abi::CUDA_ERROR_DEVICE_UNAVAILABLE;
   if (destroyed.load(std::memory_order_relaxed)) return abi::CUDA_ERROR_CONTEXT_IS_DESTROYED;
@@ -168,17 +197,23 @@ Known& known() {
 }
 }  // namespace
 
-std::chrono::nanoseconds hostTime() {
-  return std::max(known().time, std::chrono::nanoseconds(machine()->told.load()));
+Moment hostMoment() {
+  Machine& the = *machine();
+  return {std::max(known().time, std::chrono::nanoseconds(the.told.load())),
+          the.races ? the.races->host() : nullptr};
 }
-void hostSaw(std::chrono::nanoseconds time) { known().time = std::max(known().time, time); }
+void hostSaw(const Moment& moment) {
+  known().time = std::max(known().time, moment.time);
+  if (moment.clock) machine()->races->hostLearns(moment.clock);
+}
 
 Machine::Machine(std::string wanted, MachineConfig what, std::unique_ptr<Trace> writes)
     : text(std::move(wanted)),
       serial(nextSerial()),
       config(std::move(what)),
       trace(std::move(writes)),
-      grids(std::max(1u, std::thread::hardware_concurrency()) - 1) {
+      grids(std::max(1u, std::thread::hardware_concurrency()) - 1),
+      races(config.race != RaceMode::off ? std::make_unique<Races>() : nullptr) {
   for (const DeviceConfig& device : config.devices) {
     devices.push_back(std::make_unique<Device>(static_cast<int>(devices.size()), device));
     add(&devices.back()->defaultPool);
@@ -222,6 +257,25 @@ MemoryRange Machine::findPinned(std::uint64_t address) {
   auto found = std::prev(after);
   if (address - found->first >= found->second) return {};
   return {found->first, found->second, reinterpret_cast<std::byte*>(found->first)};
+}
+
+std::string Machine::explain(std::uint64_t address) {
+  char place[32];
+  std::snprintf(place, sizeof place, "0x%llx", static_cast<unsigned long long>(address));
+  Device* owner = deviceOf(address);
+  return std::string(place) + (owner ? " of device " + std::to_string(owner->ordinal) + ", " +
+                                          owner->memory.explain(address)
+                                    : "");
+}
+
+Region Machine::regionOf(std::uint64_t address) {
+  if (Device* device = deviceOf(address)) {
+    std::uint64_t start = 0;
+    auto allocation = device->memory.describe(address, start);
+    return allocation ? Region{device->ordinal, allocation->id, start, allocation->size} : Region{};
+  }
+  MemoryRange range = findPinned(address);
+  return {-1, range.base, range.base, range.size};
 }
 
 bool Machine::anyContext() {
@@ -301,6 +355,7 @@ void Machine::destroyContext(Device& device) {
     other->context->peers.erase(context.get());
   }
   device.memory.freeAll();
+  if (races) races->forgetDevice(device.ordinal);
   {
     std::lock_guard lock(device.defaultPool.mutex);
     device.defaultPool.used = device.defaultPool.reserved = 0;

@@ -18,6 +18,7 @@
 #include "gpu/emulator/engine.h"
 #include "gpu/emulator/grid.h"
 #include "gpu/emulator/memory.h"
+#include "gpu/emulator/races.h"
 #include "gpu/emulator/stream.h"
 #include "gpu/emulator/trace.h"
 
@@ -106,6 +107,9 @@ struct Context final : AddressSpace {
   const Context& primary() const { return parent ? *parent : *this; }
 
   MemoryRange find(std::uint64_t address) const override;
+  std::string explain(std::uint64_t address) const override;
+  // "device 0's context", or of a part of it.
+  std::string title() const;
   // What a call on this context returns before it does anything.
   abi::CUresult state() const;
   void fail(abi::CUresult code, const std::string& message);
@@ -156,6 +160,7 @@ struct Machine {
   std::atomic<std::uint64_t> lastId{0};
   // The modelled time up to which host functions have told the host what happened.
   std::atomic<std::int64_t> told{0};
+  const std::unique_ptr<Races> races;  // null: nobody looks for them
 
   std::mutex mutex;
   std::set<const void*> handles;  // streams, events, modules, functions, pools, contexts
@@ -171,6 +176,9 @@ struct Machine {
   Device* deviceAt(int ordinal);  // or null
   Device* deviceOf(std::uint64_t address);
   MemoryRange findPinned(std::uint64_t address);
+  std::string explain(std::uint64_t address);  // of device memory: "0x7f.., 8 bytes past ..."
+  // What holds `address`: an allocation of a device or pinned memory; of size 0 if nothing does.
+  Region regionOf(std::uint64_t address);
   void release(Device& device);  // one reference to its primary context
   void destroyContext(Device& device);
   void destroyGreen(GreenContext& part);
@@ -185,16 +193,18 @@ Machine* machine();
 // Makes or replaces it; a refusal says why not.
 Result<bool> configureMachine(const std::string& text);
 
-// The modelled time of the latest that this thread knows to have happened on devices: what it has
-// waited for, and what host functions have told.  Work that it enqueues now begins no earlier.
-std::chrono::nanoseconds hostTime();
-void hostSaw(std::chrono::nanoseconds time);
+// What this thread knows to have happened on devices: the time of what it has waited for itself and
+// of what host functions have told; and the clock of what any thread has.  Work that it enqueues
+// now comes after.
+Moment hostMoment();
+void hostSaw(const Moment& moment);
 
 // The stack of current contexts of this thread, the current one last.
 std::vector<Context*>& currentContexts();
 
-// Notes what happened for people: on standard error, and for lastMessage().
+// Notes what happened for people: on standard error, and for lastMessage(); or for that alone.
 void report(const std::string& message);
+void note(const std::string& message);
 std::string lastMessage();
 
 }  // namespace alnilam::gpu::emulator

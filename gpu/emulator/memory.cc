@@ -2,12 +2,17 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
+#include <cstdio>
+
 namespace alnilam::gpu::emulator {
 namespace {
 
 // Freed memory of this size and more is given back to the host at once.
 constexpr std::uint64_t kGiveBack = 64ull << 20;
 constexpr std::uint64_t kPage = 4096;
+// Addresses for what the host allocates before streams have given back as much.
+constexpr std::uint64_t kMostAhead = 64ull << 30;
 
 std::uint64_t rounded(std::uint64_t size, std::uint64_t to) { return (size + to - 1) / to * to; }
 
@@ -19,7 +24,7 @@ std::byte* map(std::uint64_t size, int protection) {
 }  // namespace
 
 DeviceMemory::DeviceMemory(std::uint64_t capacity) : capacity_(capacity) {
-  span_ = rounded(capacity * 2 + (1u << 20), 2u << 20);
+  span_ = rounded(capacity * 2 + std::min(capacity * 14, kMostAhead) + (1u << 20), 2u << 20);
   base_ = map(span_, PROT_NONE);
   storage_ = map(span_, PROT_READ | PROT_WRITE);
   if (base_ && storage_) {
@@ -56,16 +61,24 @@ std::uint64_t DeviceMemory::allocate(std::uint64_t size, Pool* pool) {
   std::uint64_t length = rounded(size, kGranule);
   std::unique_lock lock(mutex_);
   if (length > capacity_ || used_ + reserved_ > capacity_ - length) return 0;
-  for (auto hole = free_.begin(); hole != free_.end(); ++hole) {
-    if (hole->second < length + kGranule) continue;
-    std::uint64_t offset = hole->first, rest = hole->second - length - kGranule;
-    free_.erase(hole);
-    if (rest) free_[offset + length + kGranule] = rest;
-    live_[offset] = {size, pool, ++lastId_};
-    used_ += length;
-    return reinterpret_cast<std::uint64_t>(base_) + offset;
+  auto fits = [length](auto& hole) { return hole.second >= length + kGranule; };
+  auto hole = std::find_if(free_.begin(), free_.end(), fits);
+  while (hole == free_.end()) {
+    if (retired_ == 0) return 0;
+    freed_.wait(lock);
+    hole = std::find_if(free_.begin(), free_.end(), fits);
   }
-  return 0;
+  std::uint64_t offset = hole->first, rest = hole->second - length - kGranule;
+  free_.erase(hole);
+  if (rest) free_[offset + length + kGranule] = rest;
+  live_[offset] = {size, pool, ++lastId_, false};
+  auto reused = past_.lower_bound(offset);
+  if (reused != past_.begin() && std::prev(reused)->first + std::prev(reused)->second > offset) {
+    --reused;
+  }
+  past_.erase(reused, past_.lower_bound(offset + length));
+  used_ += length;
+  return reinterpret_cast<std::uint64_t>(base_) + offset;
 }
 
 bool DeviceMemory::free(std::uint64_t address) {
@@ -75,8 +88,12 @@ bool DeviceMemory::free(std::uint64_t address) {
   auto found = live_.find(offset);
   if (found == live_.end()) return false;
   std::uint64_t length = rounded(found->second.size, kGranule);
+  if (past_.size() >= kMostPast) past_.clear();
+  past_[offset] = found->second.size;
+  if (found->second.retired) --retired_;
+  else used_ -= length;
+  freed_.notify_all();
   live_.erase(found);
-  used_ -= length;
   if (length >= kGiveBack) {
     std::uint64_t first = rounded(offset, kPage);
     madvise(storage_ + first, (offset + length - first) / kPage * kPage, MADV_DONTNEED);
@@ -98,12 +115,25 @@ bool DeviceMemory::free(std::uint64_t address) {
   return true;
 }
 
+std::optional<DeviceMemory::Allocation> DeviceMemory::retire(std::uint64_t address) {
+  if (!contains(address)) return std::nullopt;
+  std::unique_lock lock(mutex_);
+  auto found = live_.find(address - reinterpret_cast<std::uint64_t>(base_));
+  if (found == live_.end() || found->second.retired) return std::nullopt;
+  found->second.retired = true;
+  ++retired_;
+  used_ -= rounded(found->second.size, kGranule);
+  return found->second;
+}
+
 void DeviceMemory::freeAll() {
   std::unique_lock lock(mutex_);
   live_.clear();
   free_.clear();
+  past_.clear();
   free_[0] = span_;
   used_ = reserved_ = 0;
+  retired_ = 0;
   madvise(storage_, span_, MADV_DONTNEED);
 }
 
@@ -120,6 +150,34 @@ MemoryRange DeviceMemory::find(std::uint64_t address) const {
   auto found = std::prev(after);
   if (offset - found->first >= found->second.size) return {};
   return {base + found->first, found->second.size, storage_ + found->first};
+}
+
+std::string DeviceMemory::explain(std::uint64_t address) const {
+  std::uint64_t base = reinterpret_cast<std::uint64_t>(base_), offset = address - base;
+  std::shared_lock lock(mutex_);
+  // The last of `map` that starts at or before the address.
+  auto before = [offset](const auto& map) {
+    auto after = map.upper_bound(offset);
+    return after == map.begin() ? map.end() : std::prev(after);
+  };
+  auto at = [base](std::uint64_t start, std::uint64_t size) {
+    char text[80];
+    std::snprintf(text, sizeof text, "the allocation at 0x%llx of %llu bytes",
+                  static_cast<unsigned long long>(base + start),
+                  static_cast<unsigned long long>(size));
+    return std::string(text);
+  };
+  auto freed = before(past_);
+  if (freed != past_.end() && offset - freed->first < freed->second) {
+    return "in " + at(freed->first, freed->second) + ", which was freed";
+  }
+  auto live = before(live_);
+  if (live == live_.end()) return "before any allocation";
+  std::uint64_t size = live->second.size, distance = offset - live->first;
+  if (distance < size) {
+    return std::to_string(size - distance) + " bytes before the end of " + at(live->first, size);
+  }
+  return std::to_string(distance - size) + " bytes past the end of " + at(live->first, size);
 }
 
 std::optional<DeviceMemory::Allocation> DeviceMemory::describe(std::uint64_t address,

@@ -141,12 +141,38 @@ TEST(EmulatedMemory, PoolsCountWhatTheyUseAndKeepNoMoreThanTheirThreshold) {
   EXPECT_EQ(free, total);
 }
 
+TEST(EmulatedMemory, WhatAStreamWillGiveBackMayBeAllocatedAtOnce) {
+  Emulated gpu("1x64MiB");
+  const Driver& driver = gpu.driver();
+  auto stream = createStream(driver);
+  for (int i = 0; i < 50; ++i) {  // the host is far ahead of the stream
+    CUdeviceptr at = 0;
+    ASSERT_EQ(driver.memAllocAsync(&at, 48 << 20, stream.value().get()), CUDA_SUCCESS) << i;
+    ASSERT_EQ(driver.memsetD8Async(at, 1, 1 << 20, stream.value().get()), CUDA_SUCCESS);
+    ASSERT_EQ(driver.memFreeAsync(at, stream.value().get()), CUDA_SUCCESS);
+    ASSERT_EQ(driver.memFreeAsync(0, stream.value().get()), CUDA_SUCCESS);
+  }
+  EXPECT_EQ(driver.streamSynchronize(stream.value().get()), CUDA_SUCCESS);
+}
+
 TEST(EmulatedMemory, AnInjectedFailureHitsTheNthAllocation) {
   Emulated gpu("1x1GiB;oom=2");
   CUdeviceptr at = 0;
   EXPECT_EQ(gpu.driver().memAlloc(&at, 512), CUDA_SUCCESS);
   EXPECT_EQ(gpu.driver().memAlloc(&at, 512), CUDA_ERROR_OUT_OF_MEMORY);
   EXPECT_EQ(gpu.driver().memAlloc(&at, 512), CUDA_SUCCESS);
+}
+
+TEST(EmulatedMemory, AnInjectedFailureHitsStreamOrderedAllocationsOfItsDeviceAsWell) {
+  Emulated gpu("2x1GiB;oom=2@1");
+  const Driver& driver = gpu.driver();
+  CUdeviceptr at = 0;
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(driver.memAllocAsync(&at, 512, nullptr), CUDA_SUCCESS);
+  auto second = PrimaryContext::retain(driver, 1);
+  CurrentContext current(driver, second.value().get());
+  EXPECT_EQ(driver.memAllocAsync(&at, 512, nullptr), CUDA_SUCCESS);
+  EXPECT_EQ(driver.memAllocAsync(&at, 512, nullptr), CUDA_ERROR_OUT_OF_MEMORY);
+  EXPECT_EQ(driver.memAllocAsync(&at, 512, nullptr), CUDA_SUCCESS);
 }
 
 }  // namespace

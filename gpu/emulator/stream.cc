@@ -2,10 +2,10 @@
 
 namespace alnilam::gpu::emulator {
 
-void Ticket::complete(std::chrono::nanoseconds when) {
+void Ticket::complete(Moment when) {
   std::lock_guard lock(mutex_);
   complete_ = true;
-  when_ = when;
+  when_ = std::move(when);
   changed_.notify_all();
 }
 
@@ -14,13 +14,13 @@ bool Ticket::isComplete() const {
   return complete_;
 }
 
-std::chrono::nanoseconds Ticket::wait() {
+Moment Ticket::wait() {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return complete_; });
   return when_;
 }
 
-std::chrono::nanoseconds Ticket::when() const {
+Moment Ticket::when() const {
   std::lock_guard lock(mutex_);
   return when_;
 }
@@ -34,17 +34,17 @@ Stream::~Stream() {
   if (thread_.joinable()) thread_.join();
 }
 
-bool& Stream::inHostFunction() {
-  thread_local bool inside = false;
-  return inside;
+std::uint64_t& Stream::inHostFunction() {
+  thread_local std::uint64_t stream = 0;
+  return stream;
 }
 
-void Stream::enqueue(Work work, std::chrono::nanoseconds notBefore, std::uint64_t call) {
+void Stream::enqueue(Work work, Moment after, std::uint64_t call) {
   std::lock_guard lock(mutex_);
   if (!thread_.joinable()) {
     thread_ = std::thread([this] { this->work(); });
   }
-  queue_.push_back({std::move(work), notBefore, call});
+  queue_.push_back({std::move(work), std::move(after), call});
   if (queue_.size() == 1) wake_.notify_one();
 }
 
@@ -53,11 +53,11 @@ std::shared_ptr<Ticket> Stream::mark() {
   {
     std::lock_guard lock(mutex_);
     if (queue_.empty() && !busy_) {
-      ticket->complete(now_);
+      ticket->complete(here_);
       return ticket;
     }
   }
-  enqueue([this, ticket] { ticket->complete(now_); });
+  enqueue([this, ticket] { ticket->complete(here_); });
   return ticket;
 }
 
@@ -66,9 +66,9 @@ bool Stream::isIdle() const {
   return queue_.empty() && !busy_;
 }
 
-std::optional<std::chrono::nanoseconds> Stream::idleAt() const {
+std::optional<Moment> Stream::idleAt() const {
   std::lock_guard lock(mutex_);
-  if (queue_.empty() && !busy_) return now_;
+  if (queue_.empty() && !busy_) return here_;
   return std::nullopt;
 }
 
@@ -87,8 +87,13 @@ void Stream::work() {
     busy_ = true;
     lock.unlock();
     for (Item& next : batch) {
-      advanceTo(next.notBefore);
+      advanceTo(next.after);
       call_ = next.call;
+      if (next.after.clock) {
+        auto clock = std::make_shared<Clock>(*here_.clock);
+        clock->raise(id_, ++number_);
+        here_.clock = std::move(clock);
+      }
       next.work();
     }
     batch.clear();

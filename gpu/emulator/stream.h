@@ -10,13 +10,14 @@
 // time on an engine (engine.h), who waits for a ticket goes on at its time or later, and nothing
 // begins before the host knew what it knew when it enqueued it.  So what events measure doesn't
 // depend on the host's speed, and nothing here reads a clock.  Where streams contend for an engine,
-// the order in which the host's threads come to it decides who is first.
+// the order in which the host's threads come to it decides who is first.  The same waits carry what
+// is known to have happened (moment.h).
 //
 // Threading: any thread may enqueue and wait; work runs on the stream's thread only.
 // Lifetime: the destructor finishes all work that is queued, then joins.
 
-#include <algorithm>
-#include <chrono>
+#include "gpu/emulator/moment.h"
+
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -32,17 +33,17 @@ struct Context;
 
 class Ticket {
  public:
-  void complete(std::chrono::nanoseconds when);
+  void complete(Moment when);
   bool isComplete() const;
-  // Returns when it was completed, in modelled time.
-  std::chrono::nanoseconds wait();
-  std::chrono::nanoseconds when() const;  // meaningless before it is complete
+  // Returns when it was completed.
+  Moment wait();
+  Moment when() const;  // meaningless before it is complete
 
  private:
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool complete_ = false;
-  std::chrono::nanoseconds when_{};
+  Moment when_;
 };
 
 class Stream {
@@ -54,33 +55,34 @@ class Stream {
   Stream& operator=(const Stream&) = delete;
 
   using Work = std::function<void()>;
-  // `notBefore` is modelled time; `call` numbers the driver call that this is part of (trace.h).
-  void enqueue(Work work, std::chrono::nanoseconds notBefore = {}, std::uint64_t call = 0);
+  // `after` is what the host knows; `call` numbers the driver call that this is part of.
+  void enqueue(Work work, Moment after = {}, std::uint64_t call = 0);
   // A ticket for everything enqueued so far; a complete one if nothing is left to do.
   std::shared_ptr<Ticket> mark();
   bool isIdle() const;
-  // Its time if it is idle.
-  std::optional<std::chrono::nanoseconds> idleAt() const;
+  // Where it stands if it is idle.
+  std::optional<Moment> idleAt() const;
   void wait();  // until it is idle
 
   Context* context() const { return context_; }
   unsigned flags() const { return flags_; }
   int priority() const { return priority_; }
   std::uint64_t id() const { return id_; }
-  // For work, on the stream's thread: its time, which only grows; waiting for another stream; which
-  // call it is part of.
-  void advanceTo(std::chrono::nanoseconds time) { now_ = std::max(now_, time); }
+  // For work, on the stream's thread: where it stands, which only grows; waiting for another
+  // stream; its number on this stream, where clocks are kept; which call it is part of.
+  void advanceTo(const Moment& moment) { here_.join(moment); }
   void waitFor(Ticket& ticket) { advanceTo(ticket.wait()); }
-  std::chrono::nanoseconds now() const { return now_; }
+  const Moment& here() const { return here_; }
+  std::uint64_t number() const { return number_; }
   std::uint64_t call() const { return call_; }
 
-  // Whether this thread is running some stream's host function right now.
-  static bool& inHostFunction();
+  // The stream whose host function this thread is running right now; 0: none.
+  static std::uint64_t& inHostFunction();
 
  private:
   struct Item {
     Work work;
-    std::chrono::nanoseconds notBefore;
+    Moment after;
     std::uint64_t call;
   };
 
@@ -94,7 +96,8 @@ class Stream {
   std::condition_variable wake_, idle_;
   std::deque<Item> queue_;
   bool busy_ = false;
-  std::chrono::nanoseconds now_{};  // of the thread that works, as is the next
+  Moment here_;  // of the thread that works, as are the next two
+  std::uint64_t number_ = 0;
   std::uint64_t call_ = 0;
   bool closing_ = false;
   std::thread thread_;
