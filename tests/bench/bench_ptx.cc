@@ -1,9 +1,13 @@
 // How fast the emulator executes PTX: instructions (each counted once for each thread) a second of
-// one core, on the comparison of signatures and on a tiled matrix product.  The limit is the same
-// work as plain C++ on one core, counted in the PTX instructions that it stands for.
+// one core, from code that runs straight on (comparison of signatures, a tiled matrix product) over
+// shared memory, shuffles and atomics (reduction, scan, histogram, sort) to lanes that part
+// (Collatz steps).  The limit is the same work as plain C++ on one core, counted in the PTX
+// instructions that it stands for.  Where threads of a block share work, that is the serial
+// algorithm, which needs less of it.
 
 #include "gpu/driver/handle.h"
 #include "gpu/driver/loader.h"
+#include "tests/bench/figure.h"
 
 #include <dlfcn.h>
 
@@ -13,6 +17,8 @@
 #include <cstdlib>
 #include <ctime>
 #include <fstream>
+#include <map>
+#include <numeric>
 #include <random>
 #include <sstream>
 #include <string>
@@ -41,6 +47,7 @@ struct Case {
   const char* name;
   CUfunction function;
   unsigned grid[2], block[2];
+  unsigned shared;
   std::vector<void*> arguments;
 };
 
@@ -52,7 +59,8 @@ void measure(const Driver& driver, Case work, Native native) {
     std::uint64_t before = instructions();
     double start = cpuSeconds();
     need(driver.launchKernel(work.function, work.grid[0], work.grid[1], 1, work.block[0],
-                             work.block[1], 1, 0, nullptr, work.arguments.data(), nullptr),
+                             work.block[1], 1, work.shared, nullptr, work.arguments.data(),
+                             nullptr),
          "cuLaunchKernel");
     need(driver.streamSynchronize(nullptr), "cuStreamSynchronize");
     executed = instructions() - before;
@@ -61,11 +69,8 @@ void measure(const Driver& driver, Case work, Native native) {
     native();
     nativeBest = std::min(nativeBest, cpuSeconds() - start);
   }
-  double limit = static_cast<double>(executed) / nativeBest;
-  std::printf(
-      "{\"name\":\"%s\",\"value\":%.4g,\"unit\":\"PTX instructions/s a core\",\"limit\":%.4g,"
-      "\"limitName\":\"the same in C++ on one core\",\"ratio\":%.3f,\"emulated\":true}\n",
-      work.name, best, limit, best / limit);
+  bench::print(work.name, best, "PTX instructions/s a core",
+               static_cast<double>(executed) / nativeBest, "the same in C++ on one core", true);
 }
 
 CUdeviceptr upload(const Driver& driver, const void* from, std::size_t bytes) {
@@ -85,12 +90,21 @@ int main() {
       dlsym(dlopen(ALNILAM_EMULATOR, RTLD_NOW), "alnilamEmulatedInstructions"));
   auto context = PrimaryContext::retain(driver, 0);
   CurrentContext current(driver, context.value().get());
-  std::ifstream file(ALNILAM_TESTDATA "/planar.ptx");
-  std::stringstream ptx;
-  ptx << file.rdbuf();
-  std::string log;
-  auto module = loadModule(driver, ptx.str().c_str(), log);
-  if (!module) fail(log);
+  std::map<std::string, Module> modules;
+  auto find = [&](const char* file, const char* kernel) {
+    if (!modules.contains(file)) {
+      std::ifstream text(std::string(ALNILAM_TESTDATA "/") + file);
+      std::stringstream ptx;
+      ptx << text.rdbuf();
+      std::string log;
+      auto module = loadModule(driver, ptx.str().c_str(), log);
+      if (!module) fail(log);
+      modules.emplace(file, std::move(module).value());
+    }
+    auto function = findFunction(driver, modules.at(file), kernel);
+    if (!function) fail(std::string("no kernel ") + kernel);
+    return function.value();
+  };
 
   int rows = 512, values = 128;
   std::mt19937 generator(1);
@@ -101,12 +115,12 @@ int main() {
   CUdeviceptr dl = upload(driver, left.data(), left.size() * 4);
   CUdeviceptr dr = upload(driver, right.data(), right.size() * 4);
   CUdeviceptr de = upload(driver, equal.data(), equal.size() * 2);
-  auto comparison = findFunction(driver, module.value(), "signatureEqual");
   measure(driver,
           {"ptx_signatures",
-           comparison.value(),
+           find("planar.ptx", "signatureEqual"),
            {16, 64},
            {32, 8},
+           0,
            {&dl, &dr, &de, &rows, &rows, &values}},
           [&] {
             for (int l = 0; l < rows; ++l) {
@@ -125,8 +139,8 @@ int main() {
   CUdeviceptr da = upload(driver, a.data(), a.size() * 4),
               db = upload(driver, b.data(), b.size() * 4);
   CUdeviceptr dc = upload(driver, c.data(), c.size() * 4);
-  auto gemm = findFunction(driver, module.value(), "gemm");
-  measure(driver, {"ptx_gemm", gemm.value(), {32, 32}, {16, 16}, {&da, &db, &dc, &n, &n, &n}}, [&] {
+  CUfunction gemm = find("planar.ptx", "gemm");
+  measure(driver, {"ptx_gemm", gemm, {32, 32}, {16, 16}, 0, {&da, &db, &dc, &n, &n, &n}}, [&] {
     std::fill(c.begin(), c.end(), 0.0f);
     for (int i = 0; i < n; ++i) {
       for (int k = 0; k < n; ++k) {
@@ -137,4 +151,64 @@ int main() {
       }
     }
   });
+  int count = 1 << 20;
+  std::vector<int> ints(static_cast<std::size_t>(count)), prefix(ints.size());
+  for (int& value : ints) value = static_cast<int>(generator() % 1000);
+  CUdeviceptr di = upload(driver, ints.data(), ints.size() * 4);
+  CUdeviceptr dp = upload(driver, prefix.data(), prefix.size() * 4);
+  CUdeviceptr none = 0;
+  measure(driver,
+          {"ptx_reduction", find("linear.ptx", "blockSum"), {64, 1}, {256, 1}, 1024,
+           {&di, &dp, &count}},
+          [&] {
+            int sum = 0;
+            for (int value : ints) sum += value;
+            prefix[0] = sum;
+          });
+  measure(driver,
+          {"ptx_scan", find("linear.ptx", "scanBlock"), {4096, 1}, {256, 1}, 0,
+           {&di, &dp, &none, &count}},
+          [&] { std::partial_sum(ints.begin(), ints.end(), prefix.begin()); });
+
+  std::vector<unsigned char> bytes(ints.size());
+  for (auto& value : bytes) value = static_cast<unsigned char>(generator());
+  std::vector<unsigned> bins(256);
+  CUdeviceptr dy = upload(driver, bytes.data(), bytes.size());
+  CUdeviceptr dn = upload(driver, bins.data(), bins.size() * 4);
+  measure(driver,
+          {"ptx_histogram", find("linear.ptx", "histogram"), {64, 1}, {256, 1}, 0,
+           {&dy, &dn, &count}},
+          [&] {
+            for (unsigned char value : bytes) ++bins[value];
+          });
+
+  std::vector<float> keys(1 << 18), sorted;
+  for (float& key : keys) key = static_cast<float>(generator() % 100'000);
+  CUdeviceptr dk = upload(driver, keys.data(), keys.size() * 4);
+  measure(driver,
+          {"ptx_sort", find("sorting.ptx", "bitonicSort"), {256, 1}, {1024, 1}, 4096, {&dk}}, [&] {
+            sorted = keys;
+            for (std::size_t i = 0; i < sorted.size(); i += 1024) {
+              auto first = sorted.begin() + static_cast<std::ptrdiff_t>(i);
+              std::sort(first, first + 1024);
+            }
+          });
+
+  int starts = 1 << 14;
+  std::vector<unsigned> seeds(static_cast<std::size_t>(starts)), steps(seeds.size());
+  std::iota(seeds.begin(), seeds.end(), 1);
+  CUdeviceptr ds = upload(driver, seeds.data(), seeds.size() * 4);
+  CUdeviceptr dt = upload(driver, steps.data(), steps.size() * 4);
+  measure(driver,
+          {"ptx_divergent", find("control.ptx", "collatz"), {64, 1}, {256, 1}, 0,
+           {&ds, &dt, &starts}},
+          [&] {
+            for (std::size_t i = 0; i < seeds.size(); ++i) {
+              unsigned taken = 0;
+              for (unsigned long long x = seeds[i]; x != 1; ++taken) {
+                x = x & 1 ? 3 * x + 1 : x / 2;
+              }
+              steps[i] = taken;
+            }
+          });
 }
