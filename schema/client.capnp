@@ -3,15 +3,14 @@
 #
 # The head's listener gives `ClientGate` to whoever proved to be a client or a tool.  A program
 # opens one job; what it gets back, `Job`, *is* the job: dropping it, or losing the connection,
-# closes the job, cancels what runs and frees what it owns.  The head calls back through
-# `Submitter`.
+# closes the job, cancels what runs and frees what it owns.
+#
+# Beside the calls go mails (mail.capnp): the program's have a ClientBatch, the head's have a Told.
 #
 # Order: calls on one capability arrive in the order in which they were made.  Nothing is promised
 #   between two capabilities.
-# Flow: `submit` and `told` carry thousands of things a call and answer when the batch is accepted.
-#    The caller keeps a few calls in flight and lets the next batch grow meanwhile
-#    (transport/rpc/batcher.h).
-#   A batch is at most 8 MiB and one element.
+# Flow: a batch carries thousands of things, at most 8 MiB and one element; the sender keeps a few
+#   on their way and lets the next one grow meanwhile (transport/rpc/batcher.h).
 # Errors: an answer that the caller must act on is a union member.  An RPC exception means that a
 #   machine or a link failed: DISCONNECTED (reconnect), OVERLOADED (later), FAILED (a bug; log it).
 # Units: in names and comments; times are durations, no clock reading crosses the wire.
@@ -23,8 +22,8 @@ using Common = import "common.capnp";
 using Mover = import "mover.capnp";
 
 interface ClientGate {
-  open @0 (name :Text, program :Program, submitter :Submitter) -> (outcome :OpenOutcome);
-  # Opens a job.  `name` is for people, at most 255 bytes.
+  open @0 (name :Text, program :Program) -> (outcome :OpenOutcome);
+  # Opens a job, one a connection.  `name` is for people, at most 255 bytes.
 
   inspect @1 () -> (inspector :Inspector);
   # For tools; programs may as well.
@@ -52,6 +51,7 @@ struct OpenOutcome {
 }
 
 struct ClientBatch {
+  # One that breaks a bound comes back as a refusal, and nothing of it is taken.
   # Carried out in the order of the fields, whatever order they were made in: so a task may name an
   # object that this batch puts, and a cancel comes before the release of what it cancels.
   classes @0 :List(Common.TaskClass);  # appended to the job's table; 65,536 a job
@@ -71,18 +71,14 @@ struct ClientBatch {
 }
 
 interface Job {
-  submit @0 (batch :ClientBatch) -> (refusal :Common.Refusal);
-  # Answers when the head has taken it over.  `refusal` is null, or says why nothing of the batch
-  # was taken: it broke a bound.
-
-  upload @1 (offset :UInt64, bytes :Data) -> (refusal :Common.Refusal);
+  upload @0 (offset :UInt64, bytes :Data) -> (refusal :Common.Refusal);
   # The program's bytes, in order, at most 1 MiB a call; several calls may be in flight.  The last
   # one answers after the hash was compared; another hash is refused and everything forgotten.
 
-  nodes @2 () -> (nodes :List(Common.NodeAddress));
+  nodes @1 () -> (nodes :List(Common.NodeAddress));
   # Those alive now.
 
-  usage @3 () -> (rows :List(UsageRow));
+  usage @2 () -> (rows :List(UsageRow));
   # What ran where for this job so far, a row for each device that ran something.
 }
 
@@ -104,14 +100,11 @@ struct UsageRow {
 }
 
 struct Told {
+  # Before the answer to `open` as well.
   values @0 :List(Common.ObjectValue);   # none pending; each object once for each want
   failures @1 :List(Common.Failure);     # what failed values point at
   nodes @2 :List(Common.NodeAddress);    # holders that this client was not told of before, or that
                                          # changed
-}
-
-interface Submitter {
-  told @0 (told :Told) -> ();
 }
 
 interface Inspector {

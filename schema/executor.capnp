@@ -5,6 +5,9 @@
 # bootstrap capability; the executor calls `ready` first and gives its `Executor`.  Large values
 # never travel here: they lie in the arena, which both map.
 #
+# Beside the calls go mails (mail.capnp): the node's have ExecutorOrders, the executor's an
+# ExecutorReport.
+#
 # Order: calls on one capability arrive in the order in which they were made.
 # Flow: as in node.capnp.
 # Errors: an RPC exception means that the other process is gone.
@@ -32,9 +35,7 @@ interface ExecutorHost {
   ready @0 (executor :Executor) -> (start :ExecutorStart);
   # First call, once: the program has come as far as alnilam::connect().
 
-  report @1 (report :ExecutorReport) -> ();
-
-  allocate @2 (task :UInt64, size :UInt64) -> (outcome :AllocateOutcome);
+  allocate @1 (task :UInt64, size :UInt64) -> (outcome :AllocateOutcome);
   # Room in the arena for the result of a task that runs here, aligned to 64.  It belongs to the
   # task: reporting it as stored keeps it, any other end of the attempt frees it.  Asking again for
   # the same task frees the first.
@@ -48,9 +49,7 @@ struct AllocateOutcome {
 }
 
 interface Executor {
-  orders @0 (orders :ExecutorOrders) -> ();
-
-  stop @1 () -> ();
+  stop @0 () -> ();
   # The job has ended: leave.  Who does not is killed.
 }
 

@@ -5,10 +5,13 @@
 # gets `Membership`: holding it *is* being a member.  Dropping it, or losing the connection, means
 # leaving; there is no "leave" message that could be forgotten.
 #
+# Beside the calls go mails (mail.capnp): the head's have NodeOrders, the node's a NodeReport, which
+# says what happened, possibly nothing: it also says "still alive".
+#
 # Order: calls on one capability arrive in the order in which they were made.  Nothing is promised
 #   between two capabilities.
-# Flow: `orders` and `report` carry as much as there is, up to 8 MiB and one element, and answer
-#   when it was taken over; the caller keeps a few in flight (transport/rpc/batcher.h).
+# Flow: mails carry as much as there is, up to 8 MiB and one element; the sender keeps a few on
+#   their way (transport/rpc/batcher.h).
 # Errors: an answer that the caller must act on is a union member.  An RPC exception means that a
 #   machine or a link failed: DISCONNECTED (join again), OVERLOADED (later), FAILED (a bug; log it).
 # Units: in names and comments; times are durations, no clock reading crosses the wire.
@@ -51,21 +54,16 @@ interface NodeGate {
 }
 
 interface Membership {
-  report @0 (report :NodeReport) -> ();
-  # What happened, possibly nothing: also says "still alive".
-
-  program @1 (hash :Text, offset :UInt64) -> (bytes :Data, size :UInt64, known :Bool);
+  program @0 (hash :Text, offset :UInt64) -> (bytes :Data, size :UInt64, known :Bool);
   # At most 1 MiB of the job's program from `offset`, and its whole size.  Waits until the client
   # has uploaded that far.  known is false, and the rest empty, for a hash that no open job has.
 
-  moved @2 (address :Common.NodeAddress) -> ();
+  moved @1 (address :Common.NodeAddress) -> ();
   # The node is reached in another way from now on: its mover was started again.
 }
 
 interface Node {
-  orders @0 (orders :NodeOrders) -> ();
-
-  fence @1 (why :Text) -> ();
+  fence @0 (why :Text) -> ();
   # This incarnation was declared lost: end all tasks, commit nothing, join as a new one.
 }
 

@@ -4,7 +4,6 @@
 #include "transport/rpc/batch_size.h"
 #include "transport/rpc/batcher.h"
 #include "transport/rpc/client_codec.h"
-#include "transport/rpc/piggyback.h"
 
 #include <kj/debug.h>
 #include <spdlog/spdlog.h>
@@ -13,20 +12,19 @@
 namespace alnilam {
 namespace {
 
-constexpr unsigned kTellsInFlight = 16;
-
-class JobServer final : public schema::Job::Server, private HeadDriver::JobPeer {
+class JobServer final : public schema::Job::Server,
+                        private HeadDriver::JobPeer,
+                        private rpc::Recipient {
  public:
-  JobServer(HeadState& state, rpc::Program program, schema::Submitter::Client submitter)
+  JobServer(HeadState& state, rpc::Program program, rpc::Mailbox& mailbox)
       : state_(state),
         program_(std::move(program)),
-        submitter_(kj::mv(submitter)),
-        acknowledgements_(state.timer),
-        outbox_([this](rpc::Told& told) { return send(told); },
-                [](kj::Exception&&) {},  // the connection is over, and the job with it
-                kTellsInFlight) {}
+        mailbox_(kj::addRef(mailbox)),
+        outbox_(kj::addRef(mailbox),
+                [this](rpc::Told& told) { rpc::post<schema::Told>(*mailbox_, told); }) {}
 
   ~JobServer() noexcept(false) {
+    mailbox_->close(*this);
     if (!job_) return;
     state_.driver.close(job_);
     state_.programs.giveUp(job_);
@@ -40,22 +38,13 @@ class JobServer final : public schema::Job::Server, private HeadDriver::JobPeer 
                                                    .arguments = program_.arguments});
     if (job) {
       job_ = job.value();
+      mailbox_->open(*this);
       spdlog::info("job {} opened: {}", show(job_), name);
     }
     return job;
   }
 
  protected:
-  kj::Promise<void> submit(SubmitContext context) override {
-    Result<ClientBatch> batch = rpc::read(context.getParams().getBatch(), job_);
-    if (!batch) {
-      rpc::write(batch.error(), context.getResults().initRefusal());
-    } else {
-      take(std::move(batch).value());
-    }
-    return acknowledgements_.answerLater();
-  }
-
   kj::Promise<void> upload(UploadContext context) override {
     auto params = context.getParams();
     auto bytes = params.getBytes();
@@ -82,6 +71,15 @@ class JobServer final : public schema::Job::Server, private HeadDriver::JobPeer 
   }
 
  private:
+  void delivered(capnp::AnyPointer::Reader mail) override {
+    Result<ClientBatch> batch = rpc::read(mail.getAs<schema::ClientBatch>(), job_);
+    if (!batch) return mailbox_->refuse(batch.error());
+    take(std::move(batch).value());
+  }
+  void returned(const Refusal& why) override {  // it waits for what it cannot read
+    spdlog::error("job {} cannot read what it was told: {}", show(job_), why.why);
+  }
+
   void take(ClientBatch batch) {
     HeadDriver& driver = state_.driver;
     // Classes first, and puts before the tasks that read them.
@@ -106,31 +104,28 @@ class JobServer final : public schema::Job::Server, private HeadDriver::JobPeer 
     }
   }
 
-  kj::Promise<void> send(const rpc::Told& told) {
-    auto request = submitter_.toldRequest(rpc::sizeHint(told));
-    rpc::write(told, request.initTold());
-    acknowledgements_.goesOut();
-    return request.send().then(
-        [this](auto response) { acknowledgements_.keep(kj::mv(response)); });
-  }
-
   HeadState& state_;
   rpc::Program program_;
-  schema::Submitter::Client submitter_;
+  kj::Own<rpc::Mailbox> mailbox_;
   JobId job_;
   ToldAddresses addresses_;
-  rpc::Piggyback acknowledgements_;
-  rpc::Outbox<rpc::Told> outbox_;  // last: its calls use the members above
+  rpc::Outbox<rpc::Told> outbox_;  // last: it uses the members above
 };
 
 class ClientGateServer final : public schema::ClientGate::Server {
  public:
-  explicit ClientGateServer(HeadState& state) : state_(state) {}
+  ClientGateServer(HeadState& state, rpc::Mailbox& mailbox)
+      : state_(state), mailbox_(kj::addRef(mailbox)) {}
 
  protected:
   kj::Promise<void> open(OpenContext context) override {
     auto params = context.getParams();
     auto outcome = context.getResults().initOutcome();
+    if (hasJob_) {
+      rpc::write(Refusal{RefusalCode::invalid, "this connection has opened a job already"},
+                 outcome.initRefusal());
+      return kj::READY_NOW;
+    }
     Result<rpc::Program> program = rpc::read(params.getProgram());
     if (!program) {
       rpc::write(program.error(), outcome.initRefusal());
@@ -142,12 +137,13 @@ class ClientGateServer final : public schema::ClientGate::Server {
       rpc::write(needed.error(), outcome.initRefusal());
       return kj::READY_NOW;
     }
-    auto server = kj::heap<JobServer>(state_, std::move(program).value(), params.getSubmitter());
+    auto server = kj::heap<JobServer>(state_, std::move(program).value(), *mailbox_);
     Result<JobId> job = server->open(cleanMessage(params.getName().cStr()).substr(0, 255));
     if (!job) {
       rpc::write(job.error(), outcome.initRefusal());
       return kj::READY_NOW;
     }
+    hasJob_ = true;
     outcome.setJob(kj::mv(server));
     outcome.setId(job.value().value);
     outcome.setProgramNeeded(needed.value());
@@ -164,12 +160,14 @@ class ClientGateServer final : public schema::ClientGate::Server {
 
  private:
   HeadState& state_;
+  kj::Own<rpc::Mailbox> mailbox_;
+  bool hasJob_ = false;
 };
 
 }  // namespace
 
-schema::ClientGate::Client makeClientGate(HeadState& state) {
-  return kj::heap<ClientGateServer>(state);
+schema::ClientGate::Client makeClientGate(HeadState& state, rpc::Mailbox& mailbox) {
+  return kj::heap<ClientGateServer>(state, mailbox);
 }
 
 }  // namespace alnilam

@@ -5,12 +5,13 @@
 //   its connection lost) closes the job.
 
 #include "daemons/head/head_state.h"
+#include "transport/rpc/mail.h"
 #include "schema/client.capnp.h"
 
 #include <kj/async.h>
 
 namespace alnilam {
 
-schema::ClientGate::Client makeClientGate(HeadState& state);
+schema::ClientGate::Client makeClientGate(HeadState& state, rpc::Mailbox& mailbox);
 
 }  // namespace alnilam

@@ -34,8 +34,8 @@ class FrontDoor final : public rpc::Listener::Door {
   capnp::Capability::Client welcome(const rpc::Peer& peer) override {
     ++state_.connections;
     spdlog::debug("a {} is connected from {}", rpc::name(peer.role), peer.address);
-    if (peer.role == rpc::Role::node) return makeNodeGate(state_);
-    return makeClientGate(state_);
+    if (peer.role == rpc::Role::node) return makeNodeGate(state_, *peer.mailbox);
+    return makeClientGate(state_, *peer.mailbox);
   }
 
   void left(const rpc::Peer& peer, const std::string& why) override {

@@ -3,7 +3,6 @@
 #include "transport/rpc/batch_size.h"
 #include "transport/rpc/batcher.h"
 #include "transport/rpc/node_codec.h"
-#include "transport/rpc/piggyback.h"
 
 #include <kj/debug.h>
 #include <spdlog/spdlog.h>
@@ -14,20 +13,22 @@
 namespace alnilam {
 namespace {
 
-constexpr unsigned kOrdersInFlight = 16;
-
-class MembershipServer final : public schema::Membership::Server, private HeadDriver::NodePeer {
+class MembershipServer final : public schema::Membership::Server,
+                               private HeadDriver::NodePeer,
+                               private rpc::Recipient {
  public:
-  MembershipServer(HeadState& state, rpc::NodeIdentity identity, schema::Node::Client node)
+  MembershipServer(HeadState& state, rpc::NodeIdentity identity, schema::Node::Client node,
+                   rpc::Mailbox& mailbox)
       : state_(state),
         identity_(std::move(identity)),
         peer_(kj::mv(node)),
-        acknowledgements_(state.timer),
-        outbox_([this](rpc::NodeMail& mail) { return send(mail); },
-                [](kj::Exception&&) {},  // the connection is over, and the membership with it
-                kOrdersInFlight) {}
+        mailbox_(kj::addRef(mailbox)),
+        outbox_(kj::addRef(mailbox), [this](rpc::NodeMail& mail) {
+          rpc::post<schema::NodeOrders>(*mailbox_, mail);
+        }) {}
 
   ~MembershipServer() noexcept(false) {
+    mailbox_->close(*this);
     if (node_) state_.driver.leave(node_, identity_.incarnation, "its connection ended");
   }
 
@@ -40,6 +41,7 @@ class MembershipServer final : public schema::Membership::Server, private HeadDr
                                              identity_.address);
     if (!node) return node;
     node_ = node.value();
+    mailbox_->open(*this);
     HeadState::Told& told = state_.told[node_];
     told = {};
     told.storeBytes = identity_.storeBytes;
@@ -51,28 +53,6 @@ class MembershipServer final : public schema::Membership::Server, private HeadDr
   }
 
  protected:
-  kj::Promise<void> report(ReportContext context) override {
-    if (!node_) return KJ_EXCEPTION(DISCONNECTED, "this node was declared lost");
-    Result<rpc::NodeNews> read = rpc::read(context.getParams().getReport());
-    if (!read) {
-      spdlog::error("node {} reported what cannot be: {}", identity_.address.name,
-                    read.error().why);
-      state_.driver.leave(node_, identity_.incarnation, "its report broke a bound");
-      fenced("its report broke a bound");
-      return KJ_EXCEPTION(FAILED, "the report broke a bound", read.error().why);
-    }
-    rpc::NodeNews& news = read.value();
-    HeadState::Told& told = state_.told[node_];
-    if (news.lanes) told.lanes = std::move(*news.lanes);
-    if (news.storeUsed) told.storeUsed = news.storeUsed;
-    for (const TaskDone& done : news.report.done) {
-      state_.tasksFinished += done.how != TaskDone::How::returned;
-    }
-    state_.usage.add(node_, news.report);
-    state_.driver.feed(head::NodeHeard{node_, identity_.incarnation, std::move(news.report)});
-    return acknowledgements_.answerLater();
-  }
-
   kj::Promise<void> moved(MovedContext context) override {
     Result<rpc::NodeAddress> address = rpc::read(context.getParams().getAddress());
     if (!address || !node_) return kj::READY_NOW;
@@ -96,6 +76,29 @@ class MembershipServer final : public schema::Membership::Server, private HeadDr
   }
 
  private:
+  void delivered(capnp::AnyPointer::Reader mail) override {
+    if (!node_) return;  // it was declared lost, and told so
+    Result<rpc::NodeNews> read = rpc::read(mail.getAs<schema::NodeReport>());
+    if (!read) return cutOff("its report broke a bound", read.error().why);
+    rpc::NodeNews& news = read.value();
+    HeadState::Told& told = state_.told[node_];
+    if (news.lanes) told.lanes = std::move(*news.lanes);
+    if (news.storeUsed) told.storeUsed = news.storeUsed;
+    for (const TaskDone& done : news.report.done) {
+      state_.tasksFinished += done.how != TaskDone::How::returned;
+    }
+    state_.usage.add(node_, news.report);
+    state_.driver.feed(head::NodeHeard{node_, identity_.incarnation, std::move(news.report)});
+  }
+  void returned(const Refusal& why) override {
+    if (node_) cutOff("it cannot read its orders", why.why);
+  }
+  void cutOff(const char* why, const std::string& how) {
+    spdlog::error("node {} is given up: {}: {}", identity_.address.name, why, how);
+    state_.driver.leave(node_, identity_.incarnation, why);
+    fenced(why);
+  }
+
   void told(NodeOrders orders) override {
     rpc::NodeMail& pending = outbox_.open();
     for (const Assignment& assignment : orders.assign) {
@@ -128,27 +131,20 @@ class MembershipServer final : public schema::Membership::Server, private HeadDr
     farewell_ = request.send().ignoreResult().eagerlyEvaluate([](kj::Exception&&) {});
   }
 
-  kj::Promise<void> send(const rpc::NodeMail& mail) {
-    auto request = peer_.ordersRequest(rpc::sizeHint(mail));
-    rpc::write(mail, request.initOrders());
-    acknowledgements_.goesOut();
-    return request.send().then(
-        [this](auto response) { acknowledgements_.keep(kj::mv(response)); });
-  }
-
   HeadState& state_;
   rpc::NodeIdentity identity_;
   schema::Node::Client peer_;
+  kj::Own<rpc::Mailbox> mailbox_;
   NodeId node_;  // none once fenced
   ToldAddresses addresses_;
-  rpc::Piggyback acknowledgements_;
   kj::Promise<void> farewell_ = kj::READY_NOW;
-  rpc::Outbox<rpc::NodeMail> outbox_;  // last: its calls use the members above
+  rpc::Outbox<rpc::NodeMail> outbox_;  // last: it uses the members above
 };
 
 class NodeGateServer final : public schema::NodeGate::Server {
  public:
-  explicit NodeGateServer(HeadState& state) : state_(state) {}
+  NodeGateServer(HeadState& state, rpc::Mailbox& mailbox)
+      : state_(state), mailbox_(kj::addRef(mailbox)) {}
 
  protected:
   kj::Promise<void> join(JoinContext context) override {
@@ -160,7 +156,8 @@ class NodeGateServer final : public schema::NodeGate::Server {
       return kj::READY_NOW;
     }
     auto server =
-        kj::heap<MembershipServer>(state_, std::move(identity).value(), params.getNode());
+        kj::heap<MembershipServer>(state_, std::move(identity).value(), params.getNode(),
+                                   *mailbox_);
     Result<NodeId> node = server->join();
     if (!node) {
       spdlog::warn("a node was refused: {}", node.error().why);
@@ -180,10 +177,13 @@ class NodeGateServer final : public schema::NodeGate::Server {
 
  private:
   HeadState& state_;
+  kj::Own<rpc::Mailbox> mailbox_;
 };
 
 }  // namespace
 
-schema::NodeGate::Client makeNodeGate(HeadState& state) { return kj::heap<NodeGateServer>(state); }
+schema::NodeGate::Client makeNodeGate(HeadState& state, rpc::Mailbox& mailbox) {
+  return kj::heap<NodeGateServer>(state, mailbox);
+}
 
 }  // namespace alnilam

@@ -5,10 +5,11 @@
 //   (dropped, or its connection lost) is the node's leaving.
 
 #include "daemons/head/head_state.h"
+#include "transport/rpc/mail.h"
 #include "schema/node.capnp.h"
 
 namespace alnilam {
 
-schema::NodeGate::Client makeNodeGate(HeadState& state);
+schema::NodeGate::Client makeNodeGate(HeadState& state, rpc::Mailbox& mailbox);
 
 }  // namespace alnilam

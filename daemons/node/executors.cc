@@ -7,7 +7,6 @@
 #include "transport/rpc/batcher.h"
 #include "transport/rpc/connection.h"
 #include "transport/rpc/executor_codec.h"
-#include "transport/rpc/piggyback.h"
 
 #include <kj/debug.h>
 #include <spdlog/spdlog.h>
@@ -18,22 +17,23 @@
 namespace alnilam {
 namespace {
 
-constexpr unsigned kOrdersInFlight = 16;
 constexpr int kArenaFd = 4;
 constexpr int kCrashFd = 5;
 
 }  // namespace
 
-class Executors::Executor final : private kj::TaskSet::ErrorHandler {
+class Executors::Executor final : private kj::TaskSet::ErrorHandler, private rpc::Recipient {
  public:
   Executor(Executors& owner, ExecutorId id, JobNotice job)
       : owner_(owner),
         id_(id),
         job_(std::move(job)),
-        acknowledgements_(owner.io_.provider->getTimer()),
-        outbox_([this](Orders& orders) { return send(orders); },
-                [this](kj::Exception&& e) { deaf(kj::mv(e)); }, kOrdersInFlight),
-        tasks_(*this) {}
+        mailbox_(kj::refcounted<rpc::Mailbox>()),
+        outbox_(kj::addRef(*mailbox_), [this](Orders& orders) { send(orders); }),
+        tasks_(*this) {
+    mailbox_->open(*this);
+  }
+  ~Executor() noexcept(false) { mailbox_->close(*this); }
 
   void fetchAndStart() {
     tasks_.add(owner_.programs_.get(job_.program).then([this](Result<std::string> path) {
@@ -80,12 +80,6 @@ class Executors::Executor final : private kj::TaskSet::ErrorHandler {
       executor_.ready(context.getParams().getExecutor(), context.getResults().initStart());
       return kj::READY_NOW;
     }
-    kj::Promise<void> report(ReportContext context) override {
-      Result<ExecutorReport> report = rpc::read(context.getParams().getReport());
-      if (!report) return KJ_EXCEPTION(FAILED, "the report broke a bound", report.error().why);
-      executor_.take(std::move(report).value());
-      return executor_.acknowledgements_.answerLater();
-    }
     kj::Promise<void> allocate(AllocateContext context) override {
       auto params = context.getParams();
       auto outcome = context.getResults().initOutcome();
@@ -119,7 +113,8 @@ class Executors::Executor final : private kj::TaskSet::ErrorHandler {
 
     connection_ = kj::heap<rpc::Connection>(process->takeSocket(),
                                             owner_.io_.provider->getTimer(),
-                                            schema::ExecutorHost::Client(kj::heap<Host>(*this)));
+                                            schema::ExecutorHost::Client(kj::heap<Host>(*this)),
+                                            rpc::StreamLimits{}, kj::addRef(*mailbox_));
     tasks_.add(process->onExit().then([this](std::string how) { exited(std::move(how)); }));
     tasks_.add(owner_.io_.provider->getTimer().afterDelay(kStartDeadline).then([this]() {
       if (isUp_ || over_) return;
@@ -157,6 +152,14 @@ class Executors::Executor final : private kj::TaskSet::ErrorHandler {
     return place;
   }
 
+  void delivered(capnp::AnyPointer::Reader mail) override {
+    Result<ExecutorReport> report = rpc::read(mail.getAs<schema::ExecutorReport>());
+    if (report) return take(std::move(report).value());
+    giveUp("its report broke a bound: " + report.error().why);
+  }
+  // It takes no orders any more, and its tasks would wait for ever.
+  void returned(const Refusal& why) override { giveUp("it cannot read its orders: " + why.why); }
+
   void take(ExecutorReport report) {
     for (TaskDone& done : report.done) {
       bool hadRoom = rooms_.erase(done.id) > 0;
@@ -187,21 +190,12 @@ class Executors::Executor final : private kj::TaskSet::ErrorHandler {
     done.failure = std::make_shared<const Failure>(std::move(failure));
   }
 
-  kj::Promise<void> send(const Orders& orders) {
-    KJ_IF_MAYBE(executor, executor_) {
-      auto request = executor->ordersRequest(rpc::sizeHint(orders));
-      rpc::write(orders, [this](ObjectId object) { return placeOf(object); }, request.initOrders());
-      acknowledgements_.goesOut();
-      return request.send().then(
-          [this](auto response) { acknowledgements_.keep(kj::mv(response)); });
-    }
-    return kj::READY_NOW;  // it is gone, and the brain will hear of it
-  }
-
-  // It takes no orders any more.  A connection that is lost comes before the end that is heard of;
-  // anything else has to end it, or its tasks would wait for ever.
-  void deaf(kj::Exception&& e) {
-    if (e.getType() != kj::Exception::Type::DISCONNECTED) taskFailed(kj::mv(e));
+  void send(const Orders& orders) {
+    if (over_) return;  // the brain will hear of it
+    mailbox_->post(rpc::sizeHint(orders), [&](capnp::AnyPointer::Builder to) {
+      rpc::write(orders, [this](ObjectId object) { return placeOf(object); },
+                 to.initAs<schema::ExecutorOrders>());
+    });
   }
 
   rpc::Place placeOf(ObjectId object) {
@@ -249,12 +243,14 @@ class Executors::Executor final : private kj::TaskSet::ErrorHandler {
     owner_.bury(id_);
   }
 
-  void taskFailed(kj::Exception&& e) override {
-    spdlog::error("executor {}: {}", id_.value, e.getDescription().cStr());
+  void taskFailed(kj::Exception&& e) override { giveUp(e.getDescription().cStr()); }
+
+  void giveUp(const std::string& why) {
+    spdlog::error("executor {}: {}", id_.value, why);
     KJ_IF_MAYBE(process, process_) {
       (*process)->kill();
     } else {
-      fail(std::string(e.getDescription().cStr()));
+      fail(why);
     }
   }
 
@@ -268,7 +264,7 @@ class Executors::Executor final : private kj::TaskSet::ErrorHandler {
   kj::Maybe<kj::Own<ChildProcess>> process_;
   kj::Maybe<kj::Own<rpc::Connection>> connection_;
   kj::Maybe<schema::Executor::Client> executor_;
-  rpc::Piggyback acknowledgements_;
+  kj::Own<rpc::Mailbox> mailbox_;
   rpc::Outbox<Orders> outbox_;
   kj::TaskSet tasks_;  // last
 };

@@ -14,7 +14,6 @@
 #include "transport/rpc/batcher.h"
 #include "transport/rpc/listener.h"
 #include "transport/rpc/node_codec.h"
-#include "transport/rpc/piggyback.h"
 
 #include <kj/debug.h>
 #include <spdlog/spdlog.h>
@@ -26,7 +25,6 @@
 namespace alnilam {
 namespace {
 
-constexpr unsigned kReportsInFlight = 16;
 constexpr auto kMoverPatience = 5 * kj::SECONDS;  // then the node joins without
 
 std::vector<std::string> executorEnvironment(const NodeOptions& options, const Machine& machine) {
@@ -56,6 +54,7 @@ std::string beside(const char* name) {
 class NodeLife::State final : private NodeDriver::Hands,
                               private rpc::Listener::Door,
                               private MoverLink::Listener,
+                              private rpc::Recipient,
                               private kj::TaskSet::ErrorHandler {
  public:
   State(kj::AsyncIoContext& io, const NodeOptions& options, const Machine& machine,
@@ -66,27 +65,23 @@ class NodeLife::State final : private NodeDriver::Hands,
         secret_(secret),
         incarnation_(incarnation),
         dialer_(io, secret, rpc::Role::node),
-        acknowledgements_(io.provider->getTimer()),
         over_(kj::newPromiseAndFulfiller<std::string>()),
         moverUp_(kj::newPromiseAndFulfiller<void>()),
         tasks_(*this) {}
+  ~State() noexcept(false) {
+    if (mailbox_.get() != nullptr) mailbox_->close(*this);
+  }
 
   kj::Promise<Result<NodeId>> begin();
   kj::Promise<std::string> whenOver() { return kj::mv(over_.promise); }
 
  private:
-  // What the head calls: its orders, and the end.
+  // What the head calls: the end.
   class HeadFacing final : public schema::Node::Server {
    public:
     explicit HeadFacing(State& life) : life_(life) {}
 
    protected:
-    kj::Promise<void> orders(OrdersContext context) override {
-      Result<rpc::NodeMail> mail = rpc::read(context.getParams().getOrders());
-      if (!mail) return KJ_EXCEPTION(FAILED, "orders that cannot be read", mail.error().why);
-      life_.obey(std::move(mail).value());
-      return life_.acknowledgements_.answerLater();
-    }
     kj::Promise<void> fence(FenceContext context) override {
       life_.end("the head has given this node up: " +
                 std::string(context.getParams().getWhy().cStr()));
@@ -106,7 +101,10 @@ class NodeLife::State final : private NodeDriver::Hands,
   void end(std::string why);
   kj::Promise<void> beat();
   void tellLanes();
-  kj::Promise<void> send(const rpc::NodeNews& news);
+
+  // Mail of the head's.
+  void delivered(capnp::AnyPointer::Reader mail) override;
+  void returned(const Refusal& why) override;
 
   void perform(node::Output output) override;
   capnp::Capability::Client welcome(const rpc::Peer& peer) override;
@@ -121,7 +119,6 @@ class NodeLife::State final : private NodeDriver::Hands,
   const Incarnation incarnation_;
 
   Dialer dialer_;
-  rpc::Piggyback acknowledgements_;  // to and from the head
   kj::PromiseFulfillerPair<std::string> over_;
   kj::PromiseFulfillerPair<void> moverUp_;
   rpc::NodeAddress address_;
@@ -134,6 +131,7 @@ class NodeLife::State final : private NodeDriver::Hands,
   kj::Own<ObjectServices> services_;
   kj::Own<rpc::Listener> remoteListener_, localListener_;
   kj::Own<rpc::Connection> head_;
+  kj::Own<rpc::Mailbox> mailbox_;  // of head_
   kj::Maybe<schema::Membership::Client> membership_;
   kj::Own<NodePrograms> programs_;
   kj::Own<NodeDriver> driver_;
@@ -207,6 +205,8 @@ kj::Promise<Result<NodeId>> NodeLife::State::join() {
       .then([this](Result<kj::Own<rpc::Connection>> made) -> kj::Promise<Result<NodeId>> {
         if (!made) return Result<NodeId>(made.error());
         head_ = std::move(made).value();
+        mailbox_ = head_->mailbox();
+        mailbox_->open(*this);
         auto request = head_->bootstrap().castAs<schema::NodeGate>().joinRequest();
         rpc::NodeIdentity identity;
         identity.incarnation = incarnation_;
@@ -244,15 +244,26 @@ Result<NodeId> NodeLife::State::joined(schema::JoinOutcome::Reader outcome) {
       Executors::Config{options_.name, machine_.topology, executorEnvironment(options_, machine_)},
       *programs_, *store_, [this](node::Input input) { driver_->feed(std::move(input)); });
   reports_ = kj::heap<rpc::Outbox<rpc::NodeNews>>(
-      [this](rpc::NodeNews& news) { return send(news); },
-      [](kj::Exception&&) {},  // the connection's end is heard of below
-      kReportsInFlight);
+      kj::addRef(*mailbox_),
+      kj::Function<void(rpc::NodeNews&)>(
+          [this](rpc::NodeNews& news) { rpc::post<schema::NodeReport>(*mailbox_, news); }));
   for (rpc::NodeMail& mail : std::exchange(early_, {})) obey(std::move(mail));
   tasks_.add(beat());
   tasks_.add(head_->whenEnded().then([this](std::string why) {
     end("the head is gone" + (why.empty() ? "" : ": " + why));
   }));
   return address_.node;
+}
+
+void NodeLife::State::delivered(capnp::AnyPointer::Reader mail) {
+  Result<rpc::NodeMail> orders = rpc::read(mail.getAs<schema::NodeOrders>());
+  if (orders) return obey(std::move(orders).value());
+  mailbox_->refuse(orders.error());
+  end("the head gave orders that cannot be read: " + orders.error().why);
+}
+
+void NodeLife::State::returned(const Refusal& why) {
+  end("the head cannot read what this node reports: " + why.why);
 }
 
 void NodeLife::State::obey(rpc::NodeMail mail) {
@@ -267,7 +278,7 @@ kj::Promise<void> NodeLife::State::beat() {
   return io_.provider->getTimer().afterDelay(heartbeat_).then([this]() {
     rpc::NodeNews news;
     news.storeUsed = arena_->used();
-    tasks_.add(send(news));
+    rpc::post<schema::NodeReport>(*mailbox_, news);
     return beat();
   });
 }
@@ -281,15 +292,8 @@ void NodeLife::State::tellLanes() {
     rpc::NodeNews news;
     news.lanes = std::move(lanes);
     news.storeUsed = arena_->used();
-    return send(news);
+    rpc::post<schema::NodeReport>(*mailbox_, news);
   }));
-}
-
-kj::Promise<void> NodeLife::State::send(const rpc::NodeNews& news) {
-  auto request = KJ_ASSERT_NONNULL(membership_).reportRequest(rpc::sizeHint(news));
-  rpc::write(news, request.initReport());
-  acknowledgements_.goesOut();
-  return request.send().then([this](auto response) { acknowledgements_.keep(kj::mv(response)); });
 }
 
 void NodeLife::State::perform(node::Output output) {

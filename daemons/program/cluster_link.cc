@@ -9,7 +9,6 @@
 #include "transport/rpc/batcher.h"
 #include "transport/rpc/client_codec.h"
 #include "daemons/program/dialer.h"
-#include "transport/rpc/piggyback.h"
 #include "transport/rpc/wakeup.h"
 
 #include <kj/debug.h>
@@ -23,7 +22,6 @@
 namespace alnilam {
 namespace {
 
-constexpr unsigned kBatchesInFlight = 16;
 constexpr unsigned kUploadsInFlight = 8;
 constexpr Bytes kUploadPart = 1_MiB;
 
@@ -33,15 +31,17 @@ Refusal lostRefusal(const std::string& head, const std::string& why) {
 }
 
 // The loop's side: everything of the connection, made and destroyed on the loop's thread.
-class Loop {
+class Loop final : private rpc::Recipient {
  public:
   Loop(kj::AsyncIoContext& io, const ClusterLink::Options& options, const rpc::Secret& secret,
        std::function<void()> wake)
       : io_(io),
         options_(options),
         dialer_(io, secret, rpc::Role::client),
-        stores_(dialer_, hostIdentity(), std::move(wake)),
-        acknowledgements_(io.provider->getTimer()) {}
+        stores_(dialer_, hostIdentity(), std::move(wake)) {}
+  ~Loop() {
+    if (mailbox_.get() != nullptr) mailbox_->close(*this);
+  }
 
   // Connects and opens the job.
   kj::Promise<Result<JobId>> open(const ProgramIdentity& program) {
@@ -50,6 +50,7 @@ class Loop {
                   -> kj::Promise<Result<JobId>> {
           if (!made) return Result<JobId>(made.error());
           connection_ = std::move(made).value();
+          mailbox_ = connection_->mailbox();
           return openJob(program);
         });
   }
@@ -57,14 +58,12 @@ class Loop {
   // From now on the session's batches go to the head.  Resolves when the head is gone.
   kj::Promise<std::string> serve(Session& session) {
     session_ = &session;
+    mailbox_->open(*this);  // what the head told already is delivered now
     batches_ = kj::heap<rpc::Batcher<ClientBatch>>(rpc::Batcher<ClientBatch>::Wiring{
+        kj::addRef(*mailbox_),
         [this](ClientBatch& batch) { return session_->take(batch); },
-        [this](ClientBatch& batch) { return send(batch); },
-        [this](kj::Exception&& e) { session_->lost(lostRefusal(options_.head, "")); },
-        kBatchesInFlight});
+        [this](ClientBatch& batch) { rpc::post<schema::ClientBatch>(*mailbox_, batch); }});
     batches_->wake();
-    for (auto& values : early_) session.told(values);
-    early_.clear();
     return connection_->whenEnded();
   }
 
@@ -105,29 +104,16 @@ class Loop {
   kj::Timer& timer() { return io_.provider->getTimer(); }
 
  private:
-  class Submitter final : public schema::Submitter::Server {
-   public:
-    explicit Submitter(Loop& loop) : loop_(loop) {}
-
-   protected:
-    kj::Promise<void> told(ToldContext context) override {
-      Result<rpc::Told> told = rpc::read(context.getParams().getTold());
-      if (!told) {  // something that is waited for will never come
-        if (loop_.session_) loop_.session_->lost(told.error());
-        return KJ_EXCEPTION(FAILED, "what the head told breaks a bound", told.error().why);
-      }
-      for (const rpc::NodeAddress& node : told.value().nodes) loop_.stores_.know(node);
-      if (loop_.session_) {
-        loop_.session_->told(told.value().values);
-      } else {
-        loop_.early_.push_back(std::move(told.value().values));
-      }
-      return loop_.acknowledgements_.answerLater();
+  void delivered(capnp::AnyPointer::Reader mail) override {
+    Result<rpc::Told> told = rpc::read(mail.getAs<schema::Told>());
+    if (!told) {  // something that is waited for will never come
+      mailbox_->refuse(told.error());
+      return session_->lost(told.error());
     }
-
-   private:
-    Loop& loop_;
-  };
+    for (const rpc::NodeAddress& node : told.value().nodes) stores_.know(node);
+    session_->told(told.value().values);
+  }
+  void returned(const Refusal& why) override { session_->lost(why); }
 
   schema::Job::Client& job() { return KJ_ASSERT_NONNULL(job_); }
 
@@ -141,7 +127,6 @@ class Loop {
     request.setName(options_.name);
     rpc::write(rpc::Program{program.hash, program.size, options_.arguments},
                request.initProgram());
-    request.setSubmitter(kj::heap<Submitter>(*this));
     return request.send().then(
         [this, &program](auto response) -> kj::Promise<Result<JobId>> {
           auto outcome = response.getOutcome();
@@ -186,26 +171,15 @@ class Loop {
         });
   }
 
-  kj::Promise<void> send(const ClientBatch& batch) {
-    auto request = job().submitRequest(rpc::sizeHint(batch));
-    rpc::write(batch, request.initBatch());
-    acknowledgements_.goesOut();
-    return request.send().then([this](auto response) {
-      if (response.hasRefusal()) session_->lost(rpc::read(response.getRefusal()));
-      acknowledgements_.keep(kj::mv(response));
-    });
-  }
-
   kj::AsyncIoContext& io_;
   const ClusterLink::Options& options_;
   Dialer dialer_;
   Stores stores_;
-  rpc::Piggyback acknowledgements_;
   Session* session_ = nullptr;
-  std::vector<rpc::ObjectValues> early_;  // before there was a session
   kj::Own<rpc::Connection> connection_;
+  kj::Own<rpc::Mailbox> mailbox_;  // of connection_
   kj::Maybe<schema::Job::Client> job_;
-  kj::Own<rpc::Batcher<ClientBatch>> batches_;  // last: its calls use the members above
+  kj::Own<rpc::Batcher<ClientBatch>> batches_;  // last: it uses the members above
 };
 
 }  // namespace

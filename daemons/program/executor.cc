@@ -8,7 +8,6 @@
 #include "transport/rpc/batcher.h"
 #include "transport/rpc/connection.h"
 #include "transport/rpc/executor_codec.h"
-#include "transport/rpc/piggyback.h"
 #include "transport/rpc/wakeup.h"
 
 #include <kj/debug.h>
@@ -21,8 +20,6 @@
 
 namespace alnilam {
 namespace {
-
-constexpr unsigned kReportsInFlight = 16;
 
 // The devices, opened when the first slot asks: a CUDA context costs memory and time.
 class LazyDevices final : public DeviceHost {
@@ -79,40 +76,12 @@ class ArenaResults final : public ResultStore {
 };
 
 class ExecutorServer final : public schema::Executor::Server {
- public:
-  ExecutorServer(const ArenaMap& arena, WorkerPool& pool, rpc::Piggyback& acknowledgements)
-      : arena_(arena), pool_(pool), acknowledgements_(acknowledgements) {}
-
  protected:
-  kj::Promise<void> orders(OrdersContext context) override {
-    Result<Orders> orders = rpc::read(
-        context.getParams().getOrders(),
-        [this](ObjectId object, rpc::Place place) { return bytesAt(object, place); });
-    if (!orders) return KJ_EXCEPTION(FAILED, "orders that cannot be read", orders.error().why);
-    pool_.order(std::move(orders).value());
-    return acknowledgements_.answerLater();
-  }
-
   kj::Promise<void> stop(StopContext) override { _exit(0); }
-
- private:
-  // In place: the node keeps the bytes there until the task is reported.
-  Result<Blob> bytesAt(ObjectId object, rpc::Place place) {
-    if (!arena_.holds({place.offset, place.size})) {
-      return Refusal{RefusalCode::invalid, "object " + show(object) + " lies outside of the store"};
-    }
-    std::span<const std::byte> bytes = arena_.at({place.offset, place.size});
-    return Blob::adopt(std::shared_ptr<const std::byte>(std::shared_ptr<void>(), bytes.data()),
-                       bytes.size());
-  }
-
-  const ArenaMap& arena_;
-  WorkerPool& pool_;
-  rpc::Piggyback& acknowledgements_;
 };
 
 // The executor of this process: all of it, in the order in which it is made.
-class ExecutorProcess {
+class ExecutorProcess final : private rpc::Recipient {
  public:
   ExecutorProcess(int socketFd, OpenDevices openDevices)
       : io_(kj::setupAsyncIo()),
@@ -121,24 +90,22 @@ class ExecutorProcess {
                     io_.provider->getTimer()),
         host_(connection_.bootstrap().castAs<schema::ExecutorHost>()),
         devices_(std::move(openDevices)),
-        acknowledgements_(io_.provider->getTimer()),
+        mailbox_(connection_.mailbox()),
         wakeup_(io_.unixEventPort, [this]() { passOn(); }),
-        outbox_([this](ExecutorReport& report) { return send(report); },
-                [](kj::Exception&& e) { unheard(kj::mv(e)); },
-                kReportsInFlight) {}
+        outbox_(connection_.mailbox(), [this](ExecutorReport& report) {
+          rpc::post<schema::ExecutorReport>(*mailbox_, report);
+        }) {}
 
   void serve() {
-    auto paf = kj::newPromiseAndFulfiller<schema::Executor::Client>();
     auto request = host_.readyRequest();
-    request.setExecutor(kj::mv(paf.promise));
+    request.setExecutor(kj::heap<ExecutorServer>());
     auto response = request.send().wait(io_.waitScope);
-    prepare(response.getStart(), *paf.fulfiller);
+    prepare(response.getStart());
     connection_.whenEnded().wait(io_.waitScope);
   }
 
  private:
-  void prepare(schema::ExecutorStart::Reader from,
-               kj::PromiseFulfiller<schema::Executor::Client>& executor) {
+  void prepare(schema::ExecutorStart::Reader from) {
     Result<rpc::ExecutorStart> start = rpc::read(from);
     KJ_REQUIRE(start.hasValue(), "the node's facts cannot be read", start.error().why);
     Result<ArenaMap> arena = ArenaMap::map(static_cast<int>(start.value().arenaFd),
@@ -159,7 +126,7 @@ class ExecutorProcess {
     config.onThread = [] { prepareThread(); };
     for (const Core& core : start.value().topology.cores) config.osCpus.push_back(core.osCpu);
     pool_.emplace(std::move(config));
-    executor.fulfill(kj::heap<ExecutorServer>(arena_, *pool_, acknowledgements_));
+    mailbox_->open(*this);  // orders may have come already
   }
 
   void passOn() {
@@ -170,26 +137,36 @@ class ExecutorProcess {
     pending.closed.insert(pending.closed.end(), report.closed.begin(), report.closed.end());
   }
 
-  // If the node is gone, so are we; one that will not take our reports must start another.
-  static void unheard(kj::Exception&& e) {
-    if (e.getType() == kj::Exception::Type::DISCONNECTED) return;
-    std::fprintf(stderr, "alnilam: the executor ends: %s\n", e.getDescription().cStr());
+  void delivered(capnp::AnyPointer::Reader mail) override {
+    Result<Orders> orders =
+        rpc::read(mail.getAs<schema::ExecutorOrders>(),
+                  [this](ObjectId object, rpc::Place place) { return bytesAt(object, place); });
+    if (!orders) giveUp("orders that cannot be read: " + orders.error().why);
+    pool_->order(std::move(orders).value());
+  }
+  void returned(const Refusal& why) override { giveUp("the node refuses a report: " + why.why); }
+
+  // The node starts another.
+  [[noreturn]] static void giveUp(const std::string& why) {
+    std::fprintf(stderr, "alnilam: the executor ends: %s\n", why.c_str());
     _exit(1);
   }
 
-  kj::Promise<void> send(const ExecutorReport& report) {
-    auto request = host_.reportRequest(rpc::sizeHint(report));
-    rpc::write(report, request.initReport());
-    acknowledgements_.goesOut();
-    return request.send().then(
-        [this](auto response) { acknowledgements_.keep(kj::mv(response)); });
+  // In place: the node keeps the bytes there until the task is reported.
+  Result<Blob> bytesAt(ObjectId object, rpc::Place place) {
+    if (!arena_.holds({place.offset, place.size})) {
+      return Refusal{RefusalCode::invalid, "object " + show(object) + " lies outside of the store"};
+    }
+    std::span<const std::byte> bytes = arena_.at({place.offset, place.size});
+    return Blob::adopt(std::shared_ptr<const std::byte>(std::shared_ptr<void>(), bytes.data()),
+                       bytes.size());
   }
 
   kj::AsyncIoContext io_;
   rpc::Connection connection_;
   schema::ExecutorHost::Client host_;
   LazyDevices devices_;
-  rpc::Piggyback acknowledgements_;
+  kj::Own<rpc::Mailbox> mailbox_;
   rpc::Wakeup wakeup_;
   ArenaMap arena_;
   std::optional<ArenaResults> results_;

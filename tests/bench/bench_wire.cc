@@ -2,6 +2,7 @@
 // two processes, and the round trip of a single call.  Limits, measured in the same run: a memcpy
 // of the same bytes, the same bytes by plain writes over a unix socket, a byte there and back.
 
+#include "tests/bench/limits.h"
 #include "transport/rpc/batch_size.h"
 #include "transport/rpc/connection.h"
 
@@ -25,10 +26,7 @@ namespace {
 
 constexpr std::uint32_t kBatch = 1000;
 
-double now() {
-  auto since = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration<double>(since).count();
-}
+using bench::now;
 
 void print(const std::string& name, double value, const char* unit, double limit,
            const char* limitName) {
@@ -139,12 +137,47 @@ pid_t inChild(Work&& work) {
   ::_exit(0);
 }
 
-class CountingJob final : public schema::Job::Server {
-  kj::Promise<void> submit(SubmitContext context) override {
-    auto batch = read(context.getParams().getBatch(), JobId{7});
+// Sends every batch back as it came.
+class Echo final : public Recipient {
+ public:
+  explicit Echo(kj::Own<Mailbox> mailbox) : mailbox_(kj::mv(mailbox)) { mailbox_->open(*this); }
+  ~Echo() noexcept(false) { mailbox_->close(*this); }
+
+ private:
+  void delivered(capnp::AnyPointer::Reader mail) override {
+    auto batch = read(mail.getAs<schema::ClientBatch>(), JobId{7});
     KJ_ASSERT(batch.hasValue());
-    return kj::READY_NOW;
+    post<schema::ClientBatch>(*mailbox_, batch.value());
   }
+  void returned(const Refusal& why) override { KJ_FAIL_ASSERT(why.why); }
+
+  kj::Own<Mailbox> mailbox_;
+};
+
+// Resolves each time a batch has come back.
+class Awaiting final : public Recipient {
+ public:
+  explicit Awaiting(kj::Own<Mailbox> mailbox) : mailbox_(kj::mv(mailbox)) {
+    mailbox_->open(*this);
+  }
+  ~Awaiting() noexcept(false) { mailbox_->close(*this); }
+
+  kj::Promise<void> trip(const ClientBatch& batch) {
+    post<schema::ClientBatch>(*mailbox_, batch);
+    auto pair = kj::newPromiseAndFulfiller<void>();
+    back_ = kj::mv(pair.fulfiller);
+    return kj::mv(pair.promise);
+  }
+
+ private:
+  void delivered(capnp::AnyPointer::Reader mail) override {
+    KJ_ASSERT(read(mail.getAs<schema::ClientBatch>(), JobId{7}).hasValue());
+    back_->fulfill();
+  }
+  void returned(const Refusal& why) override { KJ_FAIL_ASSERT(why.why); }
+
+  kj::Own<Mailbox> mailbox_;
+  kj::Own<kj::PromiseFulfiller<void>> back_;
 };
 
 constexpr auto kOwned = kj::LowLevelAsyncIoProvider::TAKE_OWNERSHIP;
@@ -152,16 +185,9 @@ constexpr auto kOwned = kj::LowLevelAsyncIoProvider::TAKE_OWNERSHIP;
 void serve(int fd) {
   auto io = kj::setupAsyncIo();
   Connection connection(io.lowLevelProvider->wrapSocketFd(fd, kOwned), io.provider->getTimer(),
-                        kj::heap<CountingJob>());
+                        kj::heap<bench::CountingSink>());
+  Echo echo(connection.mailbox());
   connection.whenEnded().wait(io.waitScope);
-}
-
-kj::Promise<void> keepSubmitting(schema::Job::Client& job, const ClientBatch& batch, int& left) {
-  if (left-- <= 0) return kj::READY_NOW;
-  auto request = job.submitRequest(sizeHint(batch));
-  write(batch, request.initBatch());
-  return request.send().ignoreResult().then(
-      [&job, &batch, &left]() { return keepSubmitting(job, batch, left); });
 }
 
 double plainBytesPerSecond(std::size_t size, int times) {
@@ -227,20 +253,30 @@ void measureCalls() {
     auto io = kj::setupAsyncIo();
     Connection connection(io.lowLevelProvider->wrapSocketFd(pair.here, kOwned),
                           io.provider->getTimer());
-    auto job = connection.bootstrap().castAs<schema::Job>();
+    auto sink = connection.bootstrap().castAs<bench::schema::Sink>();
     ClientBatch single;
     single.tasks.push_back(batch.tasks.front());
     int warm = 1000;
-    keepSubmitting(job, single, warm).wait(io.waitScope);
+    bench::keepSubmitting(sink, single, warm).wait(io.waitScope);
 
     std::vector<double> took;
     for (int i = 0; i < kSingles; ++i) {
       int one = 1;
       double start = now();
-      keepSubmitting(job, single, one).wait(io.waitScope);
+      bench::keepSubmitting(sink, single, one).wait(io.waitScope);
       took.push_back(now() - start);
     }
     print("call_roundtrip", median(took) * 1e6, "us", plainTrip * 1e6,
+          "a byte there and back over a unix socket");
+
+    Awaiting awaiting(connection.mailbox());
+    took.clear();
+    for (int i = 0; i < kSingles; ++i) {
+      double start = now();
+      awaiting.trip(single).wait(io.waitScope);
+      took.push_back(now() - start);
+    }
+    print("mail_roundtrip", median(took) * 1e6, "us", plainTrip * 1e6,
           "a byte there and back over a unix socket");
 
     auto measure = [&](const char* name, const ClientBatch& sent, int calls, int inFlight,
@@ -248,7 +284,7 @@ void measureCalls() {
       int left = calls;
       double start = now();
       kj::Vector<kj::Promise<void>> loops;
-      for (int i = 0; i < inFlight; ++i) loops.add(keepSubmitting(job, sent, left));
+      for (int i = 0; i < inFlight; ++i) loops.add(bench::keepSubmitting(sink, sent, left));
       kj::joinPromises(loops.releaseAsArray()).wait(io.waitScope);
       double rate = calls * static_cast<double>(sent.tasks.size()) / (now() - start);
       print(name, rate, "tasks/s", limit, "the same bytes by plain writes over a unix socket");

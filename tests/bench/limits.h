@@ -2,6 +2,7 @@
 // What the figures of tasks are measured against: the same tasks and hops with nothing behind them.
 
 #include "tests/bench/figure.h"
+#include "tests/bench/sink.capnp.h"
 #include "transport/rpc/batch_size.h"
 #include "transport/rpc/connection.h"
 
@@ -58,21 +59,21 @@ inline double socketHop(int times = 20'000) {
 }
 
 // Counts the batches that it reads, and nothing else.
-class CountingJob final : public schema::Job::Server {
-  kj::Promise<void> submit(SubmitContext context) override {
+class CountingSink final : public schema::Sink::Server {
+  kj::Promise<void> take(TakeContext context) override {
     auto batch = rpc::read(context.getParams().getBatch(), JobId{7});
     KJ_ASSERT(batch.hasValue());
     return kj::READY_NOW;
   }
 };
 
-inline kj::Promise<void> keepSubmitting(schema::Job::Client& job, const ClientBatch& batch,
+inline kj::Promise<void> keepSubmitting(schema::Sink::Client& sink, const ClientBatch& batch,
                                         int& left) {
   if (left-- <= 0) return kj::READY_NOW;
-  auto request = job.submitRequest(rpc::sizeHint(batch));
+  auto request = sink.takeRequest(rpc::sizeHint(batch));
   rpc::write(batch, request.initBatch());
   return request.send().ignoreResult().then(
-      [&job, &batch, &left]() { return keepSubmitting(job, batch, left); });
+      [&sink, &batch, &left]() { return keepSubmitting(sink, batch, left); });
 }
 
 // Task structs a second through calls of 1,000 between two processes, 16 calls in flight.
@@ -89,7 +90,7 @@ inline double taskStructsPerSecond(int tasks) {
   Peer other = peer([](int fd) {
     auto io = kj::setupAsyncIo();
     rpc::Connection connection(io.lowLevelProvider->wrapSocketFd(fd, kOwned),
-                               io.provider->getTimer(), kj::heap<CountingJob>());
+                               io.provider->getTimer(), kj::heap<CountingSink>());
     connection.whenEnded().wait(io.waitScope);
   });
   double rate;
@@ -97,11 +98,11 @@ inline double taskStructsPerSecond(int tasks) {
     auto io = kj::setupAsyncIo();
     rpc::Connection connection(io.lowLevelProvider->wrapSocketFd(other.fd, kOwned),
                                io.provider->getTimer());
-    auto job = connection.bootstrap().castAs<schema::Job>();
+    auto sink = connection.bootstrap().castAs<schema::Sink>();
     int left = tasks / static_cast<int>(kBatch);
     double start = now();
     kj::Vector<kj::Promise<void>> lanes;
-    for (int i = 0; i < 16; ++i) lanes.add(keepSubmitting(job, batch, left));
+    for (int i = 0; i < 16; ++i) lanes.add(keepSubmitting(sink, batch, left));
     kj::joinPromises(lanes.releaseAsArray()).wait(io.waitScope);
     rate = tasks / (now() - start);
   }

@@ -2,6 +2,7 @@
 
 #include "transport/rpc/wakeup.h"
 
+#include <capnp/message.h>
 #include <gtest/gtest.h>
 #include <kj/async-io.h>
 #include <kj/debug.h>
@@ -29,86 +30,94 @@ std::vector<Numbers> cut(Numbers batch) {
   return parts;
 }
 
-struct World {
-  kj::EventLoop loop;
-  kj::WaitScope waitScope{loop};
+// What a peer would see of a box, and what it says back.
+struct Wire final : Mailbox::Carrier {
+  void carry(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments,
+             kj::Own<capnp::MessageBuilder>) override {
+    capnp::SegmentArrayMessageReader message(segments);
+    auto mail = message.getRoot<schema::Mail>();
+    if (!mail.isBatch()) return;
+    std::vector<int> values;
+    for (std::uint64_t value : mail.getBatch().getAs<capnp::List<std::uint64_t>>()) {
+      values.push_back(static_cast<int>(value));
+    }
+    sent.push_back(values);
+  }
   std::vector<std::vector<int>> sent;
-  std::vector<kj::Own<kj::PromiseFulfiller<void>>> unanswered;
-  std::string failure;
-  Outbox<Numbers> outbox{[this](Numbers& batch) {
-                           sent.push_back(batch.values);
-                           auto pair = kj::newPromiseAndFulfiller<void>();
-                           unanswered.push_back(kj::mv(pair.fulfiller));
-                           return kj::mv(pair.promise);
-                         },
-                         [this](kj::Exception&& cause) {
-                           failure += cause.getDescription().cStr();
-                         },
-                         2};
+};
+
+struct World {
+  World() { mailbox->attach(wire); }
 
   void add(int value) { outbox.open().values.push_back(value); }
-  void answer(std::size_t call) {
-    unanswered[call]->fulfill();
+  void answer(std::uint64_t taken) {
+    capnp::MallocMessageBuilder message;
+    message.initRoot<schema::Mail>().setTaken(taken);
+    capnp::SegmentArrayMessageReader read(message.getSegmentsForOutput());
+    ASSERT_TRUE(mailbox->deliver(read).hasValue());
     waitScope.poll();
   }
+
+  struct Nobody final : Recipient {
+    void delivered(capnp::AnyPointer::Reader) override {}
+    void returned(const Refusal&) override {}
+  };
+
+  kj::EventLoop loop;
+  kj::WaitScope waitScope{loop};
+  Wire wire;
+  Nobody nobody;
+  kj::Own<Mailbox> mailbox = kj::refcounted<Mailbox>();
+  Outbox<Numbers> outbox{kj::addRef(*mailbox), [this](Numbers& batch) {
+    mailbox->post({64, 0}, [&](capnp::AnyPointer::Builder to) {
+      auto list = to.initAs<capnp::List<std::uint64_t>>(static_cast<unsigned>(batch.values.size()));
+      for (unsigned i = 0; i < list.size(); ++i) list.set(i, static_cast<unsigned>(batch.values[i]));
+    });
+  }};
 };
 
 using Sent = std::vector<std::vector<int>>;
+constexpr int kWindow = static_cast<int>(Mailbox::kWindow);
 
-TEST(Batcher, WhatOneTurnSaysGoesInOneCall) {
+TEST(Batcher, WhatOneTurnSaysGoesInOneBatch) {
   World world;
   world.add(1);
   world.add(2);
-  EXPECT_TRUE(world.sent.empty());
+  EXPECT_TRUE(world.wire.sent.empty());
   world.waitScope.poll();
-  EXPECT_EQ(world.sent, (Sent{{1, 2}}));
+  EXPECT_EQ(world.wire.sent, (Sent{{1, 2}}));
 }
 
-TEST(Batcher, GathersWhileEnoughCallsAreUnderWay) {
+TEST(Batcher, GathersWhileEnoughAreOnTheirWay) {
   World world;
-  world.add(1);
-  world.waitScope.poll();
-  world.add(2);
-  world.waitScope.poll();
-  for (int value : {3, 4, 5}) {
+  world.mailbox->open(world.nobody);
+  for (int value = 0; value < kWindow + 3; ++value) {
     world.add(value);
     world.waitScope.poll();
   }
-  EXPECT_EQ(world.sent, (Sent{{1}, {2}}));
+  ASSERT_EQ(world.wire.sent.size(), Mailbox::kWindow);
+  EXPECT_EQ(world.wire.sent.back(), (std::vector<int>{kWindow - 1}));
   world.answer(1);
-  EXPECT_EQ(world.sent, (Sent{{1}, {2}, {3, 4, 5}}));
-  EXPECT_FALSE(world.outbox.idle());
-  world.answer(0);
-  world.answer(2);
-  EXPECT_TRUE(world.outbox.idle());
+  ASSERT_EQ(world.wire.sent.size(), Mailbox::kWindow + 1);
+  EXPECT_EQ(world.wire.sent.back(), (std::vector<int>{kWindow, kWindow + 1, kWindow + 2}));
+  world.mailbox->close(world.nobody);
 }
 
 TEST(Batcher, ABatchThatIsTooLargeGoesInPartsAndInOrder) {
   World world;
-  for (int value = 0; value < 35; ++value) world.add(value);
+  world.mailbox->open(world.nobody);
+  int last = 10 * kWindow + 15;
+  for (int value = 0; value < last; ++value) world.add(value);
   world.waitScope.poll();
-  EXPECT_EQ(world.sent.size(), 2u) << "parts count as calls under way";
-  world.add(35);
-  world.answer(0);
-  world.answer(1);
-  world.answer(2);
-  ASSERT_EQ(world.sent.size(), 5u);
+  EXPECT_EQ(world.wire.sent.size(), Mailbox::kWindow) << "parts count as batches on their way";
+  world.add(last);
+  world.answer(3);
+  ASSERT_EQ(world.wire.sent.size(), Mailbox::kWindow + 3);
   std::vector<int> all;
-  for (auto& part : world.sent) all.insert(all.end(), part.begin(), part.end());
-  ASSERT_EQ(all.size(), 36u);
-  for (int value = 0; value < 36; ++value) EXPECT_EQ(all[value], value);
-}
-
-TEST(Batcher, AfterAFailureNothingMoreIsSent) {
-  World world;
-  world.add(1);
-  world.waitScope.poll();
-  world.unanswered[0]->reject(KJ_EXCEPTION(DISCONNECTED, "gone"));
-  world.waitScope.poll();
-  world.add(2);
-  world.waitScope.poll();
-  EXPECT_EQ(world.sent, (Sent{{1}}));
-  EXPECT_EQ(world.failure, "gone");
+  for (auto& part : world.wire.sent) all.insert(all.end(), part.begin(), part.end());
+  ASSERT_EQ(all.size(), static_cast<std::size_t>(last) + 1);
+  for (int value = 0; value <= last; ++value) EXPECT_EQ(all[value], value);
+  world.mailbox->close(world.nobody);
 }
 
 TEST(Wakeup, RingsAfterEveryWakeWhateverTheThread) {

@@ -17,9 +17,10 @@ capnp::ReaderOptions readerOptions() {
 }
 
 Connection::Connection(kj::Own<kj::AsyncIoStream> stream, kj::Timer& timer,
-                       capnp::Capability::Client bootstrap, StreamLimits limits)
+                       capnp::Capability::Client bootstrap, StreamLimits limits,
+                       kj::Own<Mailbox> mailbox)
     : stream_(kj::mv(stream)),
-      guarded_(*stream_, timer, limits),
+      guarded_(*stream_, timer, limits, kj::mv(mailbox)),
       network_(guarded_, limits.fds ? kMaxFdsPerMessage : 0, Side::SERVER, readerOptions()),
       system_(capnp::makeRpcServer(network_, kj::mv(bootstrap))) {
   system_.setFlowLimit(kFlowLimitWords);

@@ -32,9 +32,10 @@ inline constexpr std::size_t kFlowLimitWords = 4 << 20;
 
 class Connection {
  public:
-  // Serves `bootstrap` to the peer.
+  // Serves `bootstrap` to the peer, whose mail comes to `mailbox`.
   Connection(kj::Own<kj::AsyncIoStream> stream, kj::Timer& timer,
-             capnp::Capability::Client bootstrap, StreamLimits limits = {});
+             capnp::Capability::Client bootstrap, StreamLimits limits = {},
+             kj::Own<Mailbox> mailbox = kj::refcounted<Mailbox>());
 
   // Asks the peer for its bootstrap capability: `bootstrap()`.
   Connection(kj::Own<kj::AsyncIoStream> stream, kj::Timer& timer, StreamLimits limits = {});
@@ -49,6 +50,9 @@ class Connection {
   // spoke Cap'n Proto's protocol wrongly.  May be kept longer than the connection, whose
   // destruction ends it as well.
   kj::Promise<std::string> whenEnded();
+
+  // The same box for the connection's life, and longer if need be.
+  kj::Own<Mailbox> mailbox() { return kj::addRef(guarded_.mailbox()); }
 
   std::uint64_t unsent() { return guarded_.unsent(); }
   const StreamCounts& counts() const { return guarded_.counts(); }

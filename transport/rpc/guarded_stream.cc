@@ -15,6 +15,7 @@ constexpr std::size_t kReadAhead = 128 << 10;
 constexpr std::size_t kCopied = 16 << 10;   // messages up to this are copied and written together
 constexpr std::size_t kPart = 1 << 20;      // of a larger one, a write
 constexpr std::uint64_t kHardFactor = 8;
+constexpr std::uint32_t kMail = 1u << 31;  // in a message's first word
 
 std::uint32_t littleEndian(const kj::byte* at) {
   return static_cast<std::uint32_t>(at[0]) | static_cast<std::uint32_t>(at[1]) << 8 |
@@ -25,13 +26,15 @@ void putLittleEndian(kj::byte* at, std::uint32_t value) {
   for (int i = 0; i < 4; ++i) at[i] = static_cast<kj::byte>(value >> (8 * i));
 }
 
+bool isMail(const kj::byte* message) { return (littleEndian(message) & kMail) != 0; }
+
 std::size_t headerSize(std::size_t segments) { return (segments / 2 + 1) * kWord; }
 
 using Segments = kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>>;
 
-void writeHeader(kj::byte* at, Segments segments) {
+void writeHeader(kj::byte* at, Segments segments, std::uint32_t mark) {
   std::memset(at, 0, headerSize(segments.size()));
-  putLittleEndian(at, static_cast<std::uint32_t>(segments.size() - 1));
+  putLittleEndian(at, static_cast<std::uint32_t>(segments.size() - 1) | mark);
   for (std::size_t i = 0; i < segments.size(); ++i) {
     putLittleEndian(at + 4 + 4 * i, static_cast<std::uint32_t>(segments[i].size()));
   }
@@ -45,21 +48,28 @@ std::size_t sizeOf(Segments segments) {
 
 }  // namespace
 
-// A large message while it is being written: its header, and it cut into parts.
-struct GuardedStream::Outgoing {
+// A large message until it is written: its header, and it cut into parts.
+struct GuardedStream::Large {
   kj::Array<kj::byte> header;
   kj::Vector<kj::ArrayPtr<const kj::byte>> parts;
-  std::size_t next = 0;
+  std::size_t next = 0, size = 0;
+  kj::ArrayPtr<const int> fds;
+  kj::Own<kj::PromiseFulfiller<void>> written;  // of who owns the segments; or null, and
+  kj::Own<capnp::MessageBuilder> owner;         // this does
 };
 
-GuardedStream::GuardedStream(kj::AsyncIoStream& stream, kj::Timer& timer, StreamLimits limits)
+GuardedStream::GuardedStream(kj::AsyncIoStream& stream, kj::Timer& timer, StreamLimits limits,
+                             kj::Own<Mailbox> mailbox)
     : stream_(stream), timer_(timer), limits_(limits), why_(std::make_shared<std::string>()),
-      broken_(nullptr) {
+      broken_(nullptr), mailbox_(kj::mv(mailbox)) {
+  if (!limits_.fds) mailbox_->attach(*this);
   auto pair = kj::newPromiseAndFulfiller<void>();
   breaker_ = kj::mv(pair.fulfiller);
   broken_ = pair.promise.fork();
   if (!limits_.fds) buffer_ = kj::heapArray<capnp::word>(kReadAhead / kWord);
 }
+
+GuardedStream::~GuardedStream() noexcept(false) { mailbox_->detach(); }
 
 void GuardedStream::refuse(std::string why) {
   auto cause = KJ_EXCEPTION(DISCONNECTED, why.c_str());
@@ -76,6 +86,12 @@ void GuardedStream::fail(kj::Exception&& cause) {
   failure_ = kj::cp(cause);
   for (auto& waiter : awaitFlush_) waiter->reject(kj::cp(cause));
   awaitFlush_.clear();
+  auto reject = [&](Outgoing& one) {
+    if (one.large.get() == nullptr || one.large->written.get() == nullptr) return;
+    one.large->written->reject(kj::cp(cause));
+  };
+  reject(writing_);
+  for (Outgoing& one : outgoing_) reject(one);
   breaker_->reject(kj::mv(cause));
 }
 
@@ -84,6 +100,7 @@ void GuardedStream::fail(kj::Exception&& cause) {
 std::size_t GuardedStream::messageSize(kj::ArrayPtr<const kj::byte> bytes) {
   if (bytes.size() < kWord) return 0;
   std::uint32_t last = littleEndian(bytes.begin());
+  if (!limits_.fds) last &= ~kMail;
   if (last >= limits_.maxSegments) {
     refuse("the peer sent a message of " + std::to_string(std::uint64_t{last} + 1) +
            " segments, more than " + std::to_string(limits_.maxSegments));
@@ -128,6 +145,23 @@ GuardedStream::Received GuardedStream::take(kj::Array<capnp::word> words,
   return capnp::MessageReaderAndFds{reader.attach(kj::mv(words)), fds};
 }
 
+// The mail is read where it lies.
+void GuardedStream::takeMail(kj::ArrayPtr<capnp::word> words, capnp::ReaderOptions options) {
+  ++counts_.messagesIn;
+  deadline_ = nullptr;
+  kj::byte* first = words.asBytes().begin();
+  putLittleEndian(first, littleEndian(first) & ~kMail);
+  Result<bool> read = true;
+  auto malformed = kj::runCatchingExceptions([&]() {
+    capnp::FlatArrayMessageReader message(words, options);
+    read = mailbox_->deliver(message);
+  });
+  KJ_IF_MAYBE(cause, malformed) {
+    refuse("mail of the peer could not be taken: " + std::string(cause->getDescription().cStr()));
+  }
+  if (!read) refuse(read.error().why);
+}
+
 kj::Promise<std::size_t> GuardedStream::byDeadline(kj::Promise<std::size_t> read) {
   kj::TimePoint due = timer_.now() + limits_.messageDeadline;
   KJ_IF_MAYBE(begun, deadline_) {
@@ -149,16 +183,23 @@ kj::Promise<GuardedStream::Received> GuardedStream::tryReadMessage(
 
 kj::Promise<GuardedStream::Received> GuardedStream::next(capnp::ReaderOptions options) {
   kj::ArrayPtr<kj::byte> room = buffer_.asBytes();
-  std::size_t have = end_ - begin_;
-  if (std::size_t size = messageSize(room.slice(begin_, end_)); size > 0) {
-    if (size <= have) {
-      auto words = kj::heapArray<capnp::word>(size / kWord);
-      std::memcpy(words.begin(), room.begin() + begin_, size);
-      begin_ += size;
-      return take(kj::mv(words), options, nullptr);
+  while (std::size_t size = messageSize(room.slice(begin_, end_))) {
+    if (size > end_ - begin_) {
+      if (size > room.size() / 2) return readLarge(size, options);
+      break;
     }
-    if (size > room.size() / 2) return readLarge(size, options);
+    // Messages are whole words, and so are the places where they begin.
+    auto there = buffer_.slice(begin_ / kWord, (begin_ + size) / kWord);
+    begin_ += size;
+    if (isMail(there.asBytes().begin())) {
+      takeMail(there, options);
+      continue;
+    }
+    auto words = kj::heapArray<capnp::word>(there.size());
+    std::memcpy(words.begin(), there.begin(), size);
+    return take(kj::mv(words), options, nullptr);
   }
+  std::size_t have = end_ - begin_;
   // What is left moves to the front: it is less than half of the buffer.
   if (begin_ > 0) {
     std::memmove(room.begin(), room.begin() + begin_, have);
@@ -187,10 +228,13 @@ kj::Promise<GuardedStream::Received> GuardedStream::readLarge(std::size_t size,
   std::size_t rest = size - have;
   auto read = stream_.tryRead(words.asBytes().begin() + have, rest, rest);
   return byDeadline(kj::mv(read))
-      .then([this, options, rest, words = kj::mv(words)](std::size_t count) mutable -> Received {
+      .then([this, options, rest, words = kj::mv(words)](
+                std::size_t count) mutable -> kj::Promise<Received> {
         counts_.bytesIn += count;
         if (count < rest) refuse("the peer left in the middle of a message");
-        return take(kj::mv(words), options, nullptr);
+        if (!isMail(words.asBytes().begin())) return take(kj::mv(words), options, nullptr);
+        takeMail(words, options);
+        return next(options);
       });
 }
 
@@ -238,26 +282,50 @@ kj::Promise<GuardedStream::Received> GuardedStream::nextWithFds(
 kj::Promise<void> GuardedStream::writeMessage(kj::ArrayPtr<const int> fds, Segments segments) {
   KJ_IF_MAYBE(cause, failure_) { return kj::cp(*cause); }
   std::size_t size = sizeOf(segments);
-  ++counts_.messagesOut;
-  unsent_ += size;
   if (size <= kCopied && fds.size() == 0) {
-    std::size_t at = pending_.size();
-    pending_.resize(at + size);
-    kj::byte* to = pending_.begin() + at;
-    writeHeader(to, segments);
-    to += headerSize(segments.size());
-    for (auto& segment : segments) {
-      std::memcpy(to, segment.begin(), segment.size() * kWord);
-      to += segment.size() * kWord;
-    }
-    if (isFlushing_) armWatch();
-    startFlush();
+    append(segments, size, 0);
     return kj::READY_NOW;
   }
+  KJ_REQUIRE(fds.size() == 0 || limits_.fds, "descriptors over a connection that carries none");
+  auto pair = kj::newPromiseAndFulfiller<void>();
+  Large& message = appendLarge(segments, 0);
+  message.fds = fds;
+  message.written = kj::mv(pair.fulfiller);
+  return kj::mv(pair.promise);
+}
 
-  auto message = kj::heap<Outgoing>();
+void GuardedStream::carry(Segments segments, kj::Own<capnp::MessageBuilder> owner) {
+  if (failure_ != nullptr) return;
+  std::size_t size = sizeOf(segments);
+  if (size <= kCopied || owner.get() == nullptr) return append(segments, size, kMail);
+  appendLarge(segments, kMail).owner = kj::mv(owner);
+}
+
+void GuardedStream::append(Segments segments, std::size_t size, std::uint32_t mark) {
+  ++counts_.messagesOut;
+  unsent_ += size;
+  if (outgoing_.empty() || outgoing_.back().large.get() != nullptr) outgoing_.emplace_back();
+  kj::Vector<kj::byte>& together = outgoing_.back().small;
+  std::size_t at = together.size();
+  together.resize(at + size);
+  kj::byte* to = together.begin() + at;
+  writeHeader(to, segments, mark);
+  to += headerSize(segments.size());
+  for (auto& segment : segments) {
+    std::memcpy(to, segment.begin(), segment.size() * kWord);
+    to += segment.size() * kWord;
+  }
+  if (isFlushing_) armWatch();
+  startFlush();
+}
+
+GuardedStream::Large& GuardedStream::appendLarge(Segments segments, std::uint32_t mark) {
+  ++counts_.messagesOut;
+  auto message = kj::heap<Large>();
+  message->size = sizeOf(segments);
+  unsent_ += message->size;
   message->header = kj::heapArray<kj::byte>(headerSize(segments.size()));
-  writeHeader(message->header.begin(), segments);
+  writeHeader(message->header.begin(), segments, mark);
   message->parts.add(message->header);
   for (auto& segment : segments) {
     auto bytes = segment.asBytes();
@@ -265,30 +333,27 @@ kj::Promise<void> GuardedStream::writeMessage(kj::ArrayPtr<const int> fds, Segme
       message->parts.add(bytes.slice(at, std::min(at + kPart, bytes.size())));
     }
   }
+  Large& appended = *message;
+  outgoing_.emplace_back().large = kj::mv(message);
   armWatch();
-  Outgoing& started = *message;
-  kj::Promise<void> written = nullptr;
-  if (fds.size() == 0) {
-    written = flushed().then([this, &started]() { return writeParts(started); });
-  } else {
-    KJ_REQUIRE(limits_.fds, "descriptors over a connection that carries none");
-    written = flushed().then([this, fds, size, &started]() {
-      auto& stream = kj::downcast<kj::AsyncCapabilityStream>(stream_);
-      auto more = started.parts.asPtr().slice(1, started.parts.size());
-      return stream.writeWithFds(started.header, more, fds).then([this, size]() {
-        unsent_ -= size;
-        progress_ += size;
-        counts_.bytesOut += size;
-      });
-    });
-  }
-  return written.catch_([this](kj::Exception&& cause) {
-    fail(kj::cp(cause));
-    kj::throwFatalException(kj::mv(cause));
-  }).attach(kj::mv(message));
+  startFlush();
+  return appended;
 }
 
-kj::Promise<void> GuardedStream::writeParts(Outgoing& message) {
+void GuardedStream::wrote(std::size_t size) {
+  unsent_ -= size;
+  progress_ += size;
+  counts_.bytesOut += size;
+}
+
+kj::Promise<void> GuardedStream::writeLarge(Large& message) {
+  if (message.fds.size() > 0) {
+    auto& stream = kj::downcast<kj::AsyncCapabilityStream>(stream_);
+    auto more = message.parts.asPtr().slice(1, message.parts.size());
+    return stream.writeWithFds(message.header, more, message.fds).then([this, &message]() {
+      wrote(message.size);
+    });
+  }
   if (message.next == message.parts.size()) return kj::READY_NOW;
   std::size_t from = message.next, size = 0;
   while (message.next < message.parts.size() && size < kPart) {
@@ -296,10 +361,8 @@ kj::Promise<void> GuardedStream::writeParts(Outgoing& message) {
   }
   return stream_.write(message.parts.asPtr().slice(from, message.next))
       .then([this, size, &message]() {
-        unsent_ -= size;
-        progress_ += size;
-        counts_.bytesOut += size;
-        return writeParts(message);
+        wrote(size);
+        return writeLarge(message);
       });
 }
 
@@ -319,18 +382,23 @@ void GuardedStream::startFlush() {
 }
 
 kj::Promise<void> GuardedStream::flushLoop() {
-  if (pending_.empty()) {
+  if (outgoing_.empty()) {
     isFlushing_ = false;
     for (auto& waiter : awaitFlush_) waiter->fulfill();
     awaitFlush_.clear();
     return kj::READY_NOW;
   }
-  flushing_ = kj::mv(pending_);
-  pending_ = kj::Vector<kj::byte>();
-  return stream_.write(flushing_.begin(), flushing_.size()).then([this]() {
-    unsent_ -= flushing_.size();
-    progress_ += flushing_.size();
-    counts_.bytesOut += flushing_.size();
+  writing_ = kj::mv(outgoing_.front());
+  outgoing_.pop_front();
+  if (writing_.large.get() != nullptr) {
+    return writeLarge(*writing_.large).then([this]() {
+      auto done = kj::mv(writing_.large);
+      if (done->written.get() != nullptr) done->written->fulfill();
+      return flushLoop();
+    });
+  }
+  return stream_.write(writing_.small.begin(), writing_.small.size()).then([this]() {
+    wrote(writing_.small.size());
     return flushLoop();
   });
 }

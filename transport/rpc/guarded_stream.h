@@ -7,6 +7,9 @@
 // message that has begun must be whole by `messageDeadline`.  A peer that starts more calls than it
 // finishes is cut at `maxQuestions`, because calls that are never finished hold memory.
 //
+// Mails (mail.h) come and go on the same stream, in order with the messages of the RPC system but
+// past it: the highest bit of a message's first word tells them apart.
+//
 // Small messages are written together: those that one turn of the event loop makes go out in one
 // system call, and as many incoming ones as are there are taken in by one.  Large ones are written
 // from where they lie, in parts, so that progress can be seen.
@@ -15,11 +18,14 @@
 // `unsentGrace` none went out, or eight times as many wait however fast it reads.
 //
 // Descriptors travel with a message only if the stream is a unix socket and `fds` is set; reading
-// is then unbuffered, so that a descriptor cannot be taken for another message's.
+// is then unbuffered, so that a descriptor cannot be taken for another message's, and there is no
+// mail.
 //
 // Threading: one event loop.
 // Lifetime: stream and timer must outlive it; it must outlive the network that uses it.
 // Errors: kj::Exceptions, as Cap'n Proto wants them; `why` has the sentence for people.
+
+#include "transport/rpc/mail.h"
 
 #include <capnp/serialize-async.h>
 #include <kj/async-io.h>
@@ -28,6 +34,7 @@
 #include <kj/vector.h>
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 
@@ -48,11 +55,15 @@ struct StreamCounts {
   std::uint64_t bytesIn = 0, bytesOut = 0;
 };
 
-class GuardedStream final : public capnp::MessageStream {
+class GuardedStream final : public capnp::MessageStream, private Mailbox::Carrier {
  public:
-  // `waiting` tells how many bytes the network above holds back behind the message being written.
-  GuardedStream(kj::AsyncIoStream& stream, kj::Timer& timer, StreamLimits limits);
+  GuardedStream(kj::AsyncIoStream& stream, kj::Timer& timer, StreamLimits limits,
+                kj::Own<Mailbox> mailbox = kj::refcounted<Mailbox>());
+  ~GuardedStream() noexcept(false);
 
+  Mailbox& mailbox() { return *mailbox_; }
+
+  // `waiting` tells how many bytes the network above holds back behind the message being written.
   void setWaiting(kj::Function<std::size_t()> waiting) { waiting_ = kj::mv(waiting); }
 
   // Rejects when the connection must end though the peer has not left.
@@ -79,7 +90,13 @@ class GuardedStream final : public capnp::MessageStream {
 
  private:
   using Received = kj::Maybe<capnp::MessageReaderAndFds>;
-  struct Outgoing;
+  using Segments = kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>>;
+  struct Large;
+  // What waits to be written: small messages together, or a large one.
+  struct Outgoing {
+    kj::Vector<kj::byte> small;
+    kj::Own<Large> large;
+  };
 
   kj::Promise<Received> next(capnp::ReaderOptions options);
   kj::Promise<Received> nextWithFds(kj::ArrayPtr<kj::AutoCloseFd> fdSpace,
@@ -89,11 +106,18 @@ class GuardedStream final : public capnp::MessageStream {
   std::size_t messageSize(kj::ArrayPtr<const kj::byte> bytes);
   Received take(kj::Array<capnp::word> words, capnp::ReaderOptions options,
                 kj::ArrayPtr<kj::AutoCloseFd> fds);
+  void takeMail(kj::ArrayPtr<capnp::word> words, capnp::ReaderOptions options);
   kj::Promise<std::size_t> byDeadline(kj::Promise<std::size_t> read);
 
+  // Mailbox::Carrier
+  void carry(Segments segments, kj::Own<capnp::MessageBuilder> owner) override;
+
+  void append(Segments segments, std::size_t size, std::uint32_t mark);
+  Large& appendLarge(Segments segments, std::uint32_t mark);
   kj::Promise<void> flushLoop();
   kj::Promise<void> flushed();
-  kj::Promise<void> writeParts(Outgoing& message);
+  kj::Promise<void> writeLarge(Large& message);
+  void wrote(std::size_t size);
   void startFlush();
   void armWatch();
   kj::Promise<void> watchLoop();
@@ -116,7 +140,9 @@ class GuardedStream final : public capnp::MessageStream {
   kj::Maybe<kj::TimePoint> deadline_;  // of the message that has begun
   std::uint64_t questions_ = 0;
 
-  kj::Vector<kj::byte> pending_, flushing_;  // small messages; being written
+  kj::Own<Mailbox> mailbox_;
+  std::deque<Outgoing> outgoing_;
+  Outgoing writing_;
   bool isFlushing_ = false;
   std::uint64_t unsent_ = 0, progress_ = 0;
   kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> awaitFlush_;

@@ -78,7 +78,7 @@ std::string words(std::vector<std::uint32_t> values) {
 TEST(GuardedStream, HeadersThatLieEndTheConnection) {
   struct Row { const char* name; std::string bytes; const char* why; };
   const Row rows[] = {
-    {"FFFFFFFF", words({0xffffffff, 0}), "4294967296 segments"},
+    {"FFFFFFFF", words({0xffffffff, 0}), "2147483648 segments"},
     {"513 segments", words({512, 0}), "513 segments"},
     {"a segment of 2^32-1 words", words({0, 0xffffffff}), "bytes or more; at most 67108864"},
     {"two that together are too large", words({1, 0x500000, 0x500000, 0}), "at most 67108864"},
@@ -86,6 +86,8 @@ TEST(GuardedStream, HeadersThatLieEndTheConnection) {
     {"HTTP", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "segments"},
     {"a root that points outside", words({0, 1, 0xfffffffc, 0x7fffffff}), "is none"},
     {"no segment at all", words({0, 0}), ""},
+    {"mail of 513 segments", words({512u | 1u << 31, 0}), "513 segments"},
+    {"mail whose root points outside", words({1u << 31, 1, 0xfffffffc, 0x7fffffff}), "mail"},
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(row.name);

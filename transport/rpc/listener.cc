@@ -55,8 +55,9 @@ void CalmLog::say(const std::string& text) {
 
 struct Listener::Inside {
   Inside(Peer who, kj::Own<kj::AsyncIoStream> stream, kj::Timer& timer,
-         capnp::Capability::Client bootstrap, StreamLimits limits)
-      : peer(std::move(who)), connection(kj::mv(stream), timer, kj::mv(bootstrap), limits) {}
+         capnp::Capability::Client bootstrap, StreamLimits limits, kj::Own<Mailbox> mailbox)
+      : peer(std::move(who)),
+        connection(kj::mv(stream), timer, kj::mv(bootstrap), limits, kj::mv(mailbox)) {}
 
   Peer peer;
   Connection connection;
@@ -156,11 +157,12 @@ void Listener::take(kj::Own<kj::AsyncIoStream> stream) {
 
 void Listener::let(kj::Own<kj::AsyncIoStream> stream, Role role, std::string address) {
   ++counts_.welcomed;
-  Peer peer{nextId_++, role, std::move(address)};
+  auto mailbox = kj::refcounted<Mailbox>();
+  Peer peer{nextId_++, role, std::move(address), mailbox.get()};
   std::uint64_t id = peer.id;
   auto bootstrap = door_.welcome(peer);
   auto inside = kj::heap<Inside>(std::move(peer), kj::mv(stream), timer_, kj::mv(bootstrap),
-                                 config_.limits);
+                                 config_.limits, kj::mv(mailbox));
   inside->watch = inside->connection.whenEnded()
                       .then([this, id](std::string why) { close(id, why); })
                       .eagerlyEvaluate(nullptr);

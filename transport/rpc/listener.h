@@ -43,6 +43,7 @@ struct Peer {
   std::uint64_t id = 0;  // of the connection; never used again by this listener
   Role role = Role::client;
   std::string address;   // "127.0.0.1:4711", "a local process"
+  Mailbox* mailbox = nullptr;  // of the connection; take a reference (kj::addRef) to keep it
 };
 
 class Listener final : private kj::TaskSet::ErrorHandler {
