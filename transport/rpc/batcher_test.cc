@@ -71,7 +71,8 @@ struct World {
   Outbox<Numbers> outbox{kj::addRef(*mailbox), [this](Numbers& batch) {
     mailbox->post({64, 0}, [&](capnp::AnyPointer::Builder to) {
       auto list = to.initAs<capnp::List<std::uint64_t>>(static_cast<unsigned>(batch.values.size()));
-      for (unsigned i = 0; i < list.size(); ++i) list.set(i, static_cast<unsigned>(batch.values[i]));
+      unsigned at = 0;
+      for (int value : batch.values) list.set(at++, static_cast<unsigned>(value));
     });
   }};
 };
