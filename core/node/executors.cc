@@ -130,7 +130,7 @@ void NodeBrain::State::executorGone(Instant now, const ExecutorGone& gone) {
 // Finds who it was; the others are innocent, or all are suspects.
 void NodeBrain::State::charge(Job& job, const ExecutorGone& gone) {
   std::uint32_t culprit = taskIndex.find(gone.culprit);
-  auto isOnBoard = [this, &job](const Task& task) {
+  auto isOnBoard = [&job](const Task& task) {
     bool isThere = task.at == Task::At::sent || task.at == Task::At::following;
     return isThere && task.lane->job == &job;
   };
