@@ -1,47 +1,15 @@
 #include "daemons/cli/inspect.h"
 
+#include "daemons/cli/inspection.h"
+#include "daemons/cli/portrait.h"
 #include "daemons/process/process.h"
-#include "daemons/program/dialer.h"
-#include "schema/client.capnp.h"
-#include "transport/rpc/client_codec.h"
-
-#include <kj/async-io.h>
 
 #include <charconv>
 #include <cstdio>
-#include <functional>
 #include <string_view>
 
 namespace alnilam::cli {
 namespace {
-
-// A connection to the head for the length of a command.
-class Inspection {
- public:
-  explicit Inspection(const HeadOptions& options) : io_(kj::setupAsyncIo()), options_(options) {}
-
-  // Connects, runs `ask` with what may be asked; the command's exit code.
-  int run(const std::function<int(schema::Inspector::Client&, kj::WaitScope&)>& ask) {
-    Result<rpc::Secret> secret = findSecret(options_.secretFile, false);
-    if (!secret) return complain(secret.error().why, kNotAllowed);
-    Dialer dialer(io_, secret.value(), rpc::Role::tool);
-    Result<kj::Own<rpc::Connection>> made = dialer.call(options_.head).wait(io_.waitScope);
-    if (!made) {
-      bool refused = made.error().code == RefusalCode::notAllowed;
-      return complain(made.error().why, refused ? kNotAllowed : kHeadUnreachable);
-    }
-    auto connection = std::move(made).value();
-    auto gate = connection->bootstrap().castAs<schema::ClientGate>();
-    auto inspector = gate.inspectRequest().send().wait(io_.waitScope).getInspector();
-    return ask(inspector, io_.waitScope);
-  }
-
- private:
-  kj::AsyncIoContext io_;
-  const HeadOptions& options_;
-};
-
-double inSeconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 std::string lanesOf(const rpc::NodeRow& row) {
   std::string text;
@@ -53,28 +21,19 @@ std::string lanesOf(const rpc::NodeRow& row) {
   return text.empty() ? "-" : text;
 }
 
-std::string gpusOf(const Topology& topology) {
-  if (topology.gpus.empty()) return "-";
-  return std::to_string(topology.gpus.size()) + "x " + topology.gpus.front().label();
-}
-
-Result<std::vector<rpc::NodeRow>> nodesOf(schema::Inspector::Client& inspector,
-                                          kj::WaitScope& scope) {
-  auto response = inspector.nodesRequest().send().wait(scope);
-  std::vector<rpc::NodeRow> rows;
-  for (auto from : response.getNodes()) {
-    Result<rpc::NodeRow> row = rpc::read(from);
-    if (!row) return row.error();
-    rows.push_back(std::move(row).value());
-  }
-  return rows;
+// "a; b", "-"
+std::string joined(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const std::string& line : lines) text += (text.empty() ? "" : "; ") + line;
+  return text.empty() ? "-" : text;
 }
 
 Listing listingOf(const std::vector<rpc::NodeRow>& rows) {
   Listing listing{"nodes",
                   {"ID", "NAME", "STATE", "OFFERS", "IN USE", "GPUS", "RUNNING", "FINISHED",
-                   "STORE", "LANES"},
-                  {}};
+                   "STORE", "LANES", "HOST", "OBJECTS", "FEATURES", "OUT OF SERVICE"},
+                  {},
+                  4};
   for (const rpc::NodeRow& row : rows) {
     const head::NodeView& view = row.view;
     std::string state = view.alive ? "alive" : "lost";
@@ -87,15 +46,17 @@ Listing listingOf(const std::vector<rpc::NodeRow>& rows) {
                        {"seconds", inSeconds(lane.time)}});
     }
     Json gpus = Json::array();
-    for (const Gpu& gpu : view.topology.gpus) {
-      gpus.push_back({{"uuid", gpu.uuid}, {"model", gpu.label()}, {"emulated", gpu.emulated},
-                      {"memory", gpu.memory}});
+    for (std::uint32_t i = 0; i < view.topology.gpus.size(); ++i) {
+      gpus.push_back(portraitOf(view.topology, i, view.withdrawn));
     }
     listing.rows.push_back(
         {{std::to_string(view.node.value), view.name, state, show(view.total),
-          show(view.committed), gpusOf(view.topology), std::to_string(view.running),
+          show(view.committed), gpusInShort(view.topology, view.withdrawn),
+          std::to_string(view.running),
           std::to_string(view.finished),
-          showBytes(row.storeUsed) + "/" + showBytes(row.storeBytes), lanesOf(row)},
+          showBytes(row.storeUsed) + "/" + showBytes(row.storeBytes), lanesOf(row),
+          view.topology.hostname, row.address.objects, joined(view.topology.features),
+          joined(outOfService(view.topology, view.withdrawn))},
          {{"id", view.node.value},
           {"name", view.name},
           {"state", state},
@@ -108,6 +69,7 @@ Listing listingOf(const std::vector<rpc::NodeRow>& rows) {
           {"storeUsedBytes", row.storeUsed},
           {"objects", row.address.objects},
           {"gpus", gpus},
+          {"features", view.topology.features},
           {"lanes", lanes}}});
   }
   return listing;
@@ -152,7 +114,7 @@ int status(const HeadOptions& options) {
     if (!nodes) return complain(nodes.error().why);
     const rpc::Status& told = status.value();
     Listing listing = listingOf(nodes.value());
-    if (options.format != Format::table) {
+    if (options.format != Format::table && options.format != Format::wide) {
       Json all = {{"schemaVersion", 1},
                   {"head", options.head},
                   {"version", told.version},
@@ -178,7 +140,12 @@ int status(const HeadOptions& options) {
                 static_cast<unsigned long long>(told.tasksFinished));
     std::printf("%u connections, %llu refused\n\n", told.connections,
                 static_cast<unsigned long long>(told.connectionsRefused));
-    print(listing, Format::table);
+    for (const rpc::NodeRow& row : nodes.value()) {
+      for (auto& line : outOfService(row.view.topology, row.view.withdrawn)) {
+        std::printf("out of service: %s of node %s\n", line.c_str(), row.view.name.c_str());
+      }
+    }
+    print(listing, options.format);
     return 0;
   });
 }

@@ -2,6 +2,7 @@
 
 #include "daemons/cli/detect.h"
 #include "daemons/cli/inspect.h"
+#include "daemons/cli/node_info.h"
 #include "daemons/cli/up.h"
 #include "daemons/process/process.h"
 #include "daemons/process/version.h"
@@ -21,15 +22,15 @@ struct Command {
   HeadOptions head;
   DetectOptions detect;
   std::string format = "table";
-  std::string job, task;
+  std::string job, task, node;
   std::uint32_t limit = 100;
   std::function<int()> run;
 };
 
 void addFormat(CLI::App& app, Command& command) {
-  app.add_option("-o,--output", command.format, "table, json, jsonl or id")
+  app.add_option("-o,--output", command.format, "table, wide, json, jsonl or id")
       ->envname("ALNILAM_OUTPUT")
-      ->check(CLI::IsMember({"table", "json", "jsonl", "id"}));
+      ->check(CLI::IsMember({"table", "wide", "json", "jsonl", "id"}));
 }
 
 void addHead(CLI::App& app, Command& command) {
@@ -54,7 +55,7 @@ void addUp(CLI::App& app, Command& command) {
   sub->add_option("--nodes", command.up.nodes, "How many nodes")
       ->capture_default_str()->check(CLI::Range(1, 1000));
   sub->add_option("--emulate-gpus", command.up.emulateGpus,
-                 "Emulated GPUs of each node, such as 2x4GiB");
+                 "Emulated GPUs of each node, such as 2x4GiB, or match: those of the topology");
   sub->add_option("--topology", command.up.topology,
                  "An hwloc XML file, or synthetic:DESCRIPTION, for each node");
   sub->add_option("--store", command.up.store, "Size of each node's object store");
@@ -69,10 +70,14 @@ void addNode(CLI::App& app, Command& command) {
   CLI::App* node = app.add_subcommand("node", "Nodes")->require_subcommand(1);
   addAsking(*node, command, "list", "The nodes of a cluster",
             [&command]() { return listNodes(command.head); });
+  CLI::App* info = addAsking(*node, command, "info", "All that is known of a node",
+                             [&command]() { return nodeInfo(command.head, command.node); });
+  info->add_option("node", command.node, "Its name, or the beginning of it, or its id")->required();
   CLI::App* detect = node->add_subcommand("detect", "What this machine would offer");
   detect->add_option("--topology", command.detect.topology,
                      "An hwloc XML file, or synthetic:DESCRIPTION, instead of this machine");
-  detect->add_option("--emulate-gpus", command.detect.emulateGpus, "Emulated GPUs, as 2x16GiB");
+  detect->add_option("--emulate-gpus", command.detect.emulateGpus,
+                     "Emulated GPUs, such as 2x16GiB, or match: those of the topology");
   detect->add_option("--emulator", command.detect.emulator, "The emulator's library")
       ->envname("ALNILAM_EMULATOR");
   addFormat(*detect, command);

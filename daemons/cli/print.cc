@@ -8,7 +8,7 @@ namespace {
 
 constexpr int kSchemaVersion = 1;
 
-void printTable(const Listing& listing) {
+void printTable(const Listing& listing, std::size_t columns) {
   std::vector<std::size_t> widths;
   for (const std::string& title : listing.columns) widths.push_back(title.size());
   for (const Listing::Row& row : listing.rows) {
@@ -18,9 +18,9 @@ void printTable(const Listing& listing) {
   }
   auto line = [&](const std::vector<std::string>& cells) {
     std::string text;
-    for (std::size_t i = 0; i < cells.size(); ++i) {
+    for (std::size_t i = 0; i < columns; ++i) {
       text += cells[i];
-      if (i + 1 < cells.size()) text += std::string(widths[i] - cells[i].size() + 2, ' ');
+      if (i + 1 < columns) text += std::string(widths[i] - cells[i].size() + 2, ' ');
     }
     std::printf("%s\n", text.c_str());
   };
@@ -31,7 +31,8 @@ void printTable(const Listing& listing) {
 }  // namespace
 
 Format formatNamed(const std::string& name) {
-  return name == "json" ? Format::json
+  return name == "wide" ? Format::wide
+         : name == "json" ? Format::json
          : name == "jsonl" ? Format::jsonl
          : name == "id" ? Format::id
                         : Format::table;
@@ -39,7 +40,8 @@ Format formatNamed(const std::string& name) {
 
 void print(const Listing& listing, Format format) {
   switch (format) {
-    case Format::table: return printTable(listing);
+    case Format::table: return printTable(listing, listing.columns.size() - listing.wide);
+    case Format::wide: return printTable(listing, listing.columns.size());
     case Format::id:
       for (auto& row : listing.rows) std::printf("%s\n", row.cells.front().c_str());
       return;

@@ -14,7 +14,7 @@ namespace alnilam::cli {
 
 using Json = nlohmann::ordered_json;
 
-enum class Format { table, json, jsonl, id };
+enum class Format { table, wide, json, jsonl, id };
 
 // Refuses nothing: CLI11 has checked the name.
 Format formatNamed(const std::string& name);
@@ -27,6 +27,7 @@ struct Listing {
     Json object;
   };
   std::vector<Row> rows;
+  std::size_t wide = 0;  // the last so many columns are shown by `wide` only
 };
 
 void print(const Listing& listing, Format format);

@@ -79,7 +79,8 @@ int run(int argc, char** argv) {
   app.add_option("--topology", options.topology,
                  "An hwloc XML file, or synthetic:DESCRIPTION, to stand in for this machine")
       ->envname("ALNILAM_TOPOLOGY");
-  app.add_option("--emulate-gpus", options.emulateGpus, "Emulated GPUs to offer, such as 2x16GiB");
+  app.add_option("--emulate-gpus", options.emulateGpus,
+                 "Emulated GPUs to offer, such as 2x16GiB, or match: those of the topology");
   app.add_option("--emulator", options.emulator, "The emulator's library")
       ->envname("ALNILAM_EMULATOR");
   app.add_option("--store", options.store, "Size of the object store, such as 4GiB");
@@ -101,6 +102,9 @@ int run(int argc, char** argv) {
   kj::AsyncIoContext io = kj::setupAsyncIo();
   spdlog::info("node {} offers {}; {}", options.name, show(machine.value().offered),
                machine.value().gpuTitle);
+  for (const std::string& device : machine.value().notOffered) {
+    spdlog::warn("not offered: {}", device);
+  }
   return live(io, options, machine.value(), secret.value(), askedToLeave(io));
 }
 

@@ -34,7 +34,7 @@ std::vector<std::string> executorEnvironment(const NodeOptions& options, const M
     if (text.starts_with("ALNILAM_") || text.starts_with("CUDA_VISIBLE_DEVICES=")) continue;
     environment.push_back(std::move(text));
   }
-  environment.push_back("ALNILAM_EMULATE_GPUS=" + options.emulateGpus);
+  environment.push_back("ALNILAM_EMULATE_GPUS=" + machine.emulateGpus);
   environment.push_back("ALNILAM_EMULATOR=" + options.emulator);
   if (machine.visibleDevices) {
     environment.push_back("CUDA_VISIBLE_DEVICES=" + *machine.visibleDevices);

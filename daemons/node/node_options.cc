@@ -1,6 +1,7 @@
 #include "daemons/node/node_options.h"
 
 #include "gpu/discovery/discover.h"
+#include "gpu/discovery/stand_in.h"
 
 #include <charconv>
 
@@ -32,11 +33,11 @@ Result<Share> parseShare(const std::string& text) {
   return share;
 }
 
-// The devices of a node that has a share of a machine's real ones, as CUDA_VISIBLE_DEVICES.
-std::string visibleShare(const std::vector<gpu::OfferedGpu>& offered, const Share& share) {
+// As CUDA_VISIBLE_DEVICES names them.
+std::string uuidsOf(const std::vector<gpu::OfferedGpu>& devices) {
   std::string text;
-  for (std::size_t i = share.first(offered.size()); i < share.last(offered.size()); ++i) {
-    text += (text.empty() ? "" : ",") + offered[i].gpu.uuid;
+  for (const gpu::OfferedGpu& device : devices) {
+    text += (text.empty() ? "" : ",") + device.gpu.uuid;
   }
   return text;
 }
@@ -57,24 +58,43 @@ Result<Topology> shareOf(Topology topology, const std::string& text) {
   return topology;
 }
 
-Result<Machine> describeMachine(const NodeOptions& options) {
-  Result<Share> share = parseShare(options.share);
+Result<std::vector<gpu::OfferedGpu>> shareOf(const std::vector<gpu::OfferedGpu>& devices,
+                                             const std::string& text) {
+  Result<Share> share = parseShare(text);
   if (!share) return share.error();
-  gpu::OpenOptions open{options.emulateGpus, options.visibleDevices, options.emulator};
-  auto gpus = gpu::openGpus(open);
-  if (!gpus) return gpus.error();
-  Machine machine;
-  machine.visibleDevices = options.visibleDevices;
-  if (share.value().of > 1 && options.emulateGpus.empty() && !gpus.value()->offered().empty()) {
-    machine.visibleDevices = open.visible = visibleShare(gpus.value()->offered(), share.value());
-    gpus = gpu::openGpus(open);
-    if (!gpus) return gpus.error();
-  }
-  machine.gpuTitle =
-      gpus.value()->title().empty() ? gpus.value()->why() : gpus.value()->title();
+  auto begin = devices.begin();
+  std::size_t count = devices.size();
+  return std::vector<gpu::OfferedGpu>(
+      begin + static_cast<std::ptrdiff_t>(share.value().first(count)),
+      begin + static_cast<std::ptrdiff_t>(share.value().last(count)));
+}
 
-  Result<Topology> whole =
-      gpu::discover(gpu::Source::named(options.topology), gpus.value()->offered());
+Result<Machine> describeMachine(const NodeOptions& options) {
+  gpu::Source source = gpu::Source::named(options.topology);
+  Result<std::string> emulate = gpu::matchEmulation(options.emulateGpus, source);
+  if (!emulate) return emulate.error();
+  auto gpus = gpu::openGpus({.emulate = emulate.value(),
+                             .visible = options.visibleDevices,
+                             .emulatorPath = options.emulator,
+                             .order = {}});
+  if (!gpus) return gpus.error();
+  const gpu::GpuHost& host = *gpus.value();
+  Machine machine;
+  machine.emulateGpus = emulate.value();
+  machine.visibleDevices = options.visibleDevices;
+  machine.gpuTitle = host.title().empty() ? host.why() : host.title();
+  std::vector<gpu::OfferedGpu> devices = host.offered();
+  if (!options.share.empty() && options.emulateGpus.empty() && !devices.empty()) {
+    Result<std::vector<gpu::OfferedGpu>> ours = shareOf(devices, options.share);
+    if (!ours) return ours.error();
+    devices = std::move(ours).value();
+    machine.visibleDevices = uuidsOf(devices);
+  }
+
+  gpu::Survey survey =
+      gpu::survey(host.driver(), host.why(), std::move(devices), machine.visibleDevices);
+  machine.notOffered = survey.notOffered;
+  Result<Topology> whole = gpu::discover(source, survey);
   if (!whole) return whole.error();
   Result<Topology> part = shareOf(std::move(whole).value(), options.share);
   if (!part) return part.error();

@@ -6,6 +6,7 @@
 #include "daemons/program/settings.h"
 #include "gpu/device/device_host.h"
 #include "gpu/discovery/discover.h"
+#include "gpu/discovery/stand_in.h"
 
 #include <filesystem>
 #include <memory>
@@ -14,10 +15,20 @@
 namespace alnilam {
 namespace {
 
-std::unique_ptr<gpu::GpuHost> openGpus(const Settings& settings) {
-  auto gpus = gpu::openGpus({.emulate = settings.emulateGpus,
-                             .visible = settings.visibleDevices,
-                             .emulatorPath = settings.emulator});
+// `node`: whose devices, as it counts them; null: all there are.
+std::unique_ptr<gpu::GpuHost> openGpus(const Settings& settings, const Topology* node) {
+  auto emulate =
+      gpu::matchEmulation(settings.emulateGpus, gpu::Source::named(settings.topology));
+  if (!emulate) throwRefusal(emulate.error());
+  gpu::OpenOptions options{.emulate = emulate.value(),
+                           .visible = settings.visibleDevices,
+                           .emulatorPath = settings.emulator,
+                           .order = {}};
+  if (node) {
+    options.order.emplace();
+    for (const Gpu& gpu : node->gpus) options.order->push_back(gpu.uuid);
+  }
+  auto gpus = gpu::openGpus(options);
   if (!gpus) throwRefusal(gpus.error());
   return std::move(gpus).value();
 }
@@ -25,11 +36,13 @@ std::unique_ptr<gpu::GpuHost> openGpus(const Settings& settings) {
 // The embedded engine with the devices it runs on, in the order in which they must be made.
 struct Embedded {
   explicit Embedded(const Settings& settings)
-      : gpus(openGpus(settings)), engine(configure(settings, *gpus)) {}
+      : gpus(openGpus(settings, nullptr)), engine(configure(settings, *gpus)) {}
 
   static LocalCluster::Config configure(const Settings& settings, gpu::GpuHost& gpus) {
     gpu::Source source = gpu::Source::named(settings.topology);
-    Result<Topology> topology = gpu::discover(source, gpus.offered());
+    Result<Topology> topology = gpu::discover(
+        source,
+        gpu::survey(gpus.driver(), gpus.why(), gpus.offered(), settings.visibleDevices));
     if (!topology) throwRefusal(topology.error());
     return {.topology = std::move(topology).value(),
             .devices = &gpus,
@@ -52,8 +65,8 @@ Cluster embedded(const Settings& settings) {
 Cluster connect(int argc, char** argv) {
   Settings settings = Settings::from(environ);
   if (settings.executorFd) {
-    serveTasks(*settings.executorFd, [settings]() -> std::unique_ptr<DeviceHost> {
-      return openGpus(settings);
+    serveTasks(*settings.executorFd, [settings](const Topology& node) {
+      return std::unique_ptr<DeviceHost>(openGpus(settings, &node));
     });
   }
   if (settings.head.empty()) return embedded(settings);

@@ -26,16 +26,20 @@ class LazyDevices final : public DeviceHost {
  public:
   explicit LazyDevices(OpenDevices open) : open_(std::move(open)) {}
 
+  // Before the first slot is opened.
+  void belongTo(Topology node) { node_ = std::move(node); }
+
   std::unique_ptr<SlotDevices> open(const SlotGrant& grant) override {
     {
       std::lock_guard lock(mutex_);
-      if (!host_) host_ = open_();
+      if (!host_) host_ = open_(node_);
     }
     return host_->open(grant);
   }
 
  private:
   OpenDevices open_;
+  Topology node_;
   std::mutex mutex_;
   std::unique_ptr<DeviceHost> host_;
 };
@@ -125,6 +129,7 @@ class ExecutorProcess final : private rpc::Recipient {
     config.onReport = [this] { wakeup_.wake(); };
     config.onThread = [] { prepareThread(); };
     for (const Core& core : start.value().topology.cores) config.osCpus.push_back(core.osCpu);
+    devices_.belongTo(start.value().topology);
     pool_.emplace(std::move(config));
     mailbox_->open(*this);  // orders may have come already
   }

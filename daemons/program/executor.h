@@ -10,6 +10,7 @@
 //
 // Errors: a node that goes away ends the process at once: nobody wants its results any more.
 
+#include "core/cluster/topology.h"
 #include "core/engine/device_host.h"
 
 #include <functional>
@@ -17,8 +18,8 @@
 
 namespace alnilam {
 
-// Opens the GPUs of this process on first use; null with a reason thrown as DeviceError.
-using OpenDevices = std::function<std::unique_ptr<DeviceHost>()>;
+// Opens the GPUs of the node's topology in this process, on first use; throws DeviceError.
+using OpenDevices = std::function<std::unique_ptr<DeviceHost>(const Topology& node)>;
 
 // `socketFd` is the inherited socket to the node.
 [[noreturn]] void serveTasks(int socketFd, OpenDevices openDevices);

@@ -3,7 +3,7 @@
 //
 //   ALNILAM_HEAD           "host:port" of a head; unset: the embedded engine
 //   ALNILAM_SECRET_FILE    the cluster's secret; unset: where the head of this user keeps it
-//   ALNILAM_EMULATE_GPUS   "2x4GiB": emulated GPUs for the embedded engine, and in executors
+//   ALNILAM_EMULATE_GPUS   "2x4GiB" or "match": emulated GPUs, of the embedded engine and executors
 //   ALNILAM_EMULATOR       the emulator's library; unset: it is looked for
 //   ALNILAM_TOPOLOGY       an hwloc XML file, or "synthetic:...", to stand in for this machine
 //   CUDA_VISIBLE_DEVICES   bounds the GPUs that are used; never changed

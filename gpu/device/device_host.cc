@@ -65,6 +65,11 @@ std::unique_ptr<SlotDevices> GpuHost::open(const SlotGrant& grant) {
                         std::to_string(devices_.size()) +
                         (why_.empty() ? std::string() : " (" + why_ + ")"));
     }
+    const OfferedGpu& offered = offered_[device.gpu];
+    if (offered.ordinal == OfferedGpu::kNotShown) {
+      throw DeviceError("GPU " + std::to_string(device.gpu) + ", " + offered.gpu.uuid +
+                        ", is not shown to this process by the driver");
+    }
     slot->add(*devices_[device.gpu], device.memory);
   }
   if (grant.devices.empty()) throw DeviceError("a slot without devices has no context to open");
@@ -94,6 +99,7 @@ Result<std::unique_ptr<GpuHost>> openGpus(const OpenOptions& options) {
   if (options.visible) visible = *options.visible;
   auto offered = offer(*driver, visible);
   if (!offered) return offered.error();
+  if (options.order) offered = arrange(offered.value(), *options.order);
   std::string why;
   if (offered.value().empty()) {
     why = "the " + driver->title() + " has no device";

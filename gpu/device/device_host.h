@@ -2,11 +2,13 @@
 // The GPUs of this process, ready for slots: what daemons, executors and the embedded engine open.
 //
 //   auto gpus = gpu::openGpus({.emulate = "2x4GiB"});        // or {} for the machine's own
-//   auto topology = gpu::discover(source, gpus.value()->offered());
+//   auto topology = gpu::discover(
+//       source, gpu::survey(gpus.value()->driver(), "", gpus.value()->offered(), visible));
 //   engine.use(*gpus.value());                               // it is the engine's DeviceHost
 //
-// DeviceGrant.gpu counts offered(), which is the order of Topology::gpus.  The executors of a node
-// open the same devices in the same order when they are given the same three texts.
+// DeviceGrant.gpu counts offered(), which is the order of Topology::gpus.  An executor opens the
+// node's devices by their UUIDs (`order`), so that both mean the same one by a number even where
+// the driver shows them in different orders, or no longer shows one of them.
 //
 // A machine without a driver or without a device is no error: offered() is empty then, and
 // why() says in words what is missing.
@@ -32,6 +34,7 @@ struct OpenOptions {
   std::string emulate;                 // "2x4GiB" (gpu/emulator/config.h); empty: real devices
   std::optional<std::string> visible;  // the value of CUDA_VISIBLE_DEVICES; nullopt: not set
   std::string emulatorPath;            // where the emulator's library is; empty: look for it
+  std::optional<std::vector<std::string>> order;  // UUIDs that offered() shall have, in this order
 };
 
 class GpuHost final : public DeviceHost {
@@ -44,6 +47,7 @@ class GpuHost final : public DeviceHost {
   // "CUDA driver 13.0", "emulated CUDA driver 13.0"; empty without one.
   std::string title() const { return loaded_ ? loaded_->title() : std::string(); }
   const std::string& why() const { return why_; }
+  const Loaded* driver() const { return loaded_.get(); }  // null: there is none
 
   // Throws DeviceError for a device that is not offered.
   std::unique_ptr<SlotDevices> open(const SlotGrant& grant) override;

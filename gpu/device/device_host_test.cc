@@ -28,6 +28,27 @@ TEST(OpenGpus, AMachineWithoutADriverOffersNothingAndSaysWhy) {
   }
 }
 
+TEST(OpenGpus, DevicesAreThoseOfTheNodeByTheirNames) {
+  auto all = openGpus({.emulate = "3x64MiB", .visible = {}, .emulatorPath = "", .order = {}});
+  ASSERT_TRUE(all) << all.error().why;
+  std::vector<std::string> order = {all.value()->offered()[2].gpu.uuid, "EMU-gone",
+                                    all.value()->offered()[0].gpu.uuid};
+  auto opened = openGpus({.emulate = "3x64MiB", .visible = {}, .emulatorPath = "", .order = order});
+  ASSERT_TRUE(opened) << opened.error().why;
+  ASSERT_EQ(opened.value()->offered().size(), 3u);
+  EXPECT_EQ(opened.value()->offered()[0].ordinal, 2);
+  SlotGrant grant;
+  grant.devices.push_back({2, Amount::whole(1), 0});
+  EXPECT_NE(opened.value()->open(grant), nullptr);
+  grant.devices[0].gpu = 1;
+  try {
+    opened.value()->open(grant);
+    FAIL() << "a device was opened that is not shown";
+  } catch (const DeviceError& error) {
+    EXPECT_STREQ(error.what(), "GPU 1, EMU-gone, is not shown to this process by the driver");
+  }
+}
+
 TEST(OpenGpus, AnEmulatorThatIsNotThereIsRefusedWithThePlacesLookedAt) {
   OpenOptions options;
   options.emulate = "1x1GiB";

@@ -31,11 +31,15 @@ std::string describeGpu(const Topology& topology, std::size_t index) {
   text += "  " + memory(gpu.memory);
   if (!gpu.pciAddress.empty()) text += "  " + gpu.pciAddress;
   if (gpu.multiprocessors != 0) text += "  " + count(gpu.multiprocessors, "multiprocessor");
+  if (gpu.copyEngines != 0) text += "  " + count(gpu.copyEngines, "copy engine");
   if (gpu.computeCapability != 0) {
     text += "  compute " + std::to_string(gpu.computeCapability / 10) + "." +
             std::to_string(gpu.computeCapability % 10);
   }
-  return text + (gpu.uuid.empty() ? "" : "  " + gpu.uuid);
+  if (gpu.errorCorrection) text += "  ECC";
+  if (gpu.exclusive) text += "  one process only";
+  if (!gpu.uuid.empty()) text += "  " + gpu.uuid;
+  return text + (gpu.parent.empty() ? "" : "  instance of " + gpu.parent);
 }
 
 std::string describeLinks(const Topology& topology, std::size_t from) {
@@ -58,7 +62,7 @@ std::string describeLinks(const Topology& topology, std::size_t from) {
 
 }  // namespace
 
-std::string describe(const Topology& topology) {
+std::string describe(const Topology& topology, const std::vector<WithdrawnGpu>& withdrawn) {
   Bytes total = 0;
   for (const NumaDomain& domain : topology.domains) total += domain.memory;
   std::string text = topology.hostname + " (" + topology.source + "): " +
@@ -77,7 +81,12 @@ std::string describe(const Topology& topology) {
     text += "    domain " + std::to_string(d) + "  " + memory(domain.memory) + "  " +
             count(cpus.size(), "core") + (cpus.empty() ? "" : " (cpu " + ranges(cpus) + ")") + "\n";
     for (std::size_t g = 0; g < topology.gpus.size(); ++g) {
-      if (topology.gpus[g].domain == d) text += "      " + describeGpu(topology, g) + "\n";
+      if (topology.gpus[g].domain != d) continue;
+      text += "      " + describeGpu(topology, g);
+      for (const WithdrawnGpu& out : withdrawn) {
+        if (out.gpu == g) text += "  OUT OF SERVICE: " + out.why;
+      }
+      text += "\n";
     }
     for (const Nic& nic : topology.nics) {
       if (nic.domain == d) text += "      nic " + nic.name + "\n";
@@ -90,6 +99,7 @@ std::string describe(const Topology& topology) {
       text += "    gpu " + std::to_string(g) + "  " + describeLinks(topology, g) + "\n";
     }
   }
+  for (const std::string& feature : topology.features) text += "  " + feature + "\n";
   return text;
 }
 

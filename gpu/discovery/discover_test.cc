@@ -37,6 +37,11 @@ OfferedGpu realGpu(int ordinal, std::string address, int numaNode = -1) {
 
 Source fixture(const std::string& file) { return Source::file(ALNILAM_TOPOLOGIES + file); }
 
+// Where nobody says more of the devices than what they are.
+Result<Topology> found(const Source& source, std::vector<OfferedGpu> devices) {
+  return discover(source, Survey::of(std::move(devices)));
+}
+
 std::vector<std::uint32_t> domainsOf(const Topology& topology) {
   std::vector<std::uint32_t> domains;
   for (const Gpu& gpu : topology.gpus) domains.push_back(gpu.domain);
@@ -44,7 +49,7 @@ std::vector<std::uint32_t> domainsOf(const Topology& topology) {
 }
 
 TEST(Discover, EmulatedDevicesStandInForTheGpusOfADescribedMachine) {
-  auto got = discover(fixture("hwloc-power8gpudistances.xml"),
+  auto got = found(fixture("hwloc-power8gpudistances.xml"),
                       {emulatedGpu(0), emulatedGpu(1), emulatedGpu(2), emulatedGpu(3)});
   ASSERT_TRUE(got) << got.error().why;
   const Topology& node = got.value();
@@ -60,8 +65,8 @@ TEST(Discover, EmulatedDevicesStandInForTheGpusOfADescribedMachine) {
 }
 
 TEST(Discover, FewerEmulatedDevicesLeaveGpusOutAndMoreAreSpreadOverTheDomains) {
-  auto fewer = discover(fixture("mpibind-g4dnmetal.xml"), {emulatedGpu(0), emulatedGpu(1)});
-  auto more = discover(fixture("mpibind-cts1-pascal.xml"),
+  auto fewer = found(fixture("mpibind-g4dnmetal.xml"), {emulatedGpu(0), emulatedGpu(1)});
+  auto more = found(fixture("mpibind-cts1-pascal.xml"),
                        {emulatedGpu(0), emulatedGpu(1), emulatedGpu(2), emulatedGpu(3)});
   ASSERT_TRUE(fewer && more);
   EXPECT_EQ(fewer.value().gpus.size(), 2u);
@@ -72,14 +77,14 @@ TEST(Discover, FewerEmulatedDevicesLeaveGpusOutAndMoreAreSpreadOverTheDomains) {
 }
 
 TEST(Discover, WithoutGpusToStandInForEmulatedDevicesAreSpreadEvenly) {
-  auto got = discover(Source::synthetic("pack:2 [numa(memory=8GB)] core:2 pu:1"),
+  auto got = found(Source::synthetic("pack:2 [numa(memory=8GB)] core:2 pu:1"),
                       {emulatedGpu(0), emulatedGpu(1), emulatedGpu(2), emulatedGpu(3)});
   ASSERT_TRUE(got) << got.error().why;
   EXPECT_THAT(domainsOf(got.value()), ElementsAre(0, 0, 1, 1));
 }
 
 TEST(Discover, RealDevicesAreJoinedByPciAddressAndTheDriverDecidesWhichThereAre) {
-  auto got = discover(fixture("mpibind-g4dnmetal.xml"),
+  auto got = found(fixture("mpibind-g4dnmetal.xml"),
                       {realGpu(1, "0000:35:00.0"), realGpu(0, "0000:e8:00.0"),
                        realGpu(2, "0001:00:00.0", 1), realGpu(3, "", 7)});
   ASSERT_TRUE(got) << got.error().why;
@@ -90,7 +95,7 @@ TEST(Discover, RealDevicesAreJoinedByPciAddressAndTheDriverDecidesWhichThereAre)
 }
 
 TEST(Discover, WithoutADriverANodeOffersNoGpuButAPictureShowsThem) {
-  auto node = discover(fixture("mpibind-g4dnmetal.xml"), {});
+  auto node = found(fixture("mpibind-g4dnmetal.xml"), {});
   auto shown = picture(fixture("mpibind-g4dnmetal.xml"));
   ASSERT_TRUE(node && shown);
   EXPECT_TRUE(node.value().gpus.empty());
@@ -98,8 +103,29 @@ TEST(Discover, WithoutADriverANodeOffersNoGpuButAPictureShowsThem) {
   EXPECT_EQ(shown.value().gpus.size(), 8u);
 }
 
+TEST(Discover, LinksOfDescribedMachinesAreTheirsAndOthersAreAsPeersSay) {
+  Survey survey = Survey::of(
+      {emulatedGpu(0), emulatedGpu(1), emulatedGpu(2), emulatedGpu(3), emulatedGpu(4)});
+  survey.peers.resize(25, {true, false, 0});
+  survey.features = {"driver: emulated CUDA driver 13.0", "links: from peer attributes"};
+  survey.notOffered = {"GPU-7 (Tesla T4): its compute mode is prohibited"};
+  auto described = discover(fixture("hwloc-power8gpudistances.xml"), survey);  // it has four
+  auto live = discover(Source::live(), survey);
+  ASSERT_TRUE(described && live);
+  const auto& links = described.value().links;
+  EXPECT_EQ(links[0 * 5 + 1].kind, LinkClass::nvlink);
+  EXPECT_EQ(links[1 * 5 + 2].kind, LinkClass::host);
+  EXPECT_EQ(links[0 * 5 + 4].kind, LinkClass::pcie);
+  EXPECT_EQ(live.value().links[0 * 5 + 1].kind, LinkClass::pcie);
+  EXPECT_THAT(described.value().features,
+              ElementsAre("driver: emulated CUDA driver 13.0",
+                          "links: from hwloc-power8gpudistances.xml",
+                          "not offered: GPU-7 (Tesla T4): its compute mode is prohibited"));
+  EXPECT_EQ(live.value().features[1], "links: from peer attributes");
+}
+
 TEST(Discover, TheLiveMachineTakesEmulatedDevices) {
-  auto got = discover(Source::live(), {emulatedGpu(0), emulatedGpu(1)});
+  auto got = found(Source::live(), {emulatedGpu(0), emulatedGpu(1)});
   ASSERT_TRUE(got) << got.error().why;
   ASSERT_EQ(got.value().gpus.size(), 2u);
   EXPECT_EQ(got.value().gpus[1].label(), "Alnilam [emulated]");
@@ -109,13 +135,13 @@ TEST(Discover, TheLiveMachineTakesEmulatedDevices) {
 TEST(Discover, MoreDevicesThanANodeMayHaveAreRefused) {
   std::vector<OfferedGpu> many;
   for (int i = 0; i < 65; ++i) many.push_back(emulatedGpu(i));
-  auto got = discover(Source::live(), many);
+  auto got = found(Source::live(), many);
   ASSERT_FALSE(got);
   EXPECT_THAT(got.error().why, HasSubstr("65"));
 }
 
 TEST(Describe, IsATreeThatSaysWhatIsEmulatedAndHowGpusReachEachOther) {
-  auto got = discover(fixture("hwloc-power8gpudistances.xml"),
+  auto got = found(fixture("hwloc-power8gpudistances.xml"),
                       {emulatedGpu(0), emulatedGpu(1), emulatedGpu(2), emulatedGpu(3)});
   ASSERT_TRUE(got);
   EXPECT_EQ(describe(got.value()),
@@ -138,6 +164,24 @@ TEST(Describe, IsATreeThatSaysWhatIsEmulatedAndHowGpusReachEachOther) {
             "    gpu 1  NVLink 40 GB/s to 0; host to 2-3\n"
             "    gpu 2  NVLink 40 GB/s to 3; host to 0-1\n"
             "    gpu 3  NVLink 40 GB/s to 2; host to 0-1\n");
+}
+
+TEST(Describe, NamesWhatIsSpecialOfADeviceAndHowAnnotationsAreKept) {
+  OfferedGpu device = realGpu(0, "0000:18:00.0");
+  device.gpu.copyEngines = 3;
+  device.gpu.errorCorrection = device.gpu.exclusive = true;
+  device.gpu.uuid = "MIG-1";
+  device.gpu.parent = "GPU-7";
+  Survey survey = Survey::of({device});
+  survey.features = {"sm share: by green contexts"};
+  auto got = discover(fixture("mpibind-g4dnmetal.xml"), survey);
+  ASSERT_TRUE(got);
+  std::string text = describe(got.value(), {{0, "it is lost"}, {7, "nobody's"}});
+  EXPECT_THAT(text, HasSubstr("instance of GPU-7  OUT OF SERVICE: it is lost\n"));
+  EXPECT_THAT(text, Not(HasSubstr("nobody's")));
+  EXPECT_THAT(text,
+              HasSubstr("  3 copy engines  ECC  one process only  MIG-1  instance of GPU-7"));
+  EXPECT_THAT(text, HasSubstr("\n  sm share: by green contexts\n"));
 }
 
 TEST(Describe, SaysSoWhereMemoryIsUnknown) {

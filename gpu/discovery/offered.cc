@@ -117,15 +117,21 @@ Result<std::vector<OfferedGpu>> offer(const Loaded& loaded,
     bool isPart = device.gpu.model.find(" MIG ") != std::string::npos;
     device.gpu.uuid = ask.uuid(loaded.emulated ? "EMU-" : isPart ? "MIG-" : "GPU-");
     device.gpu.pciAddress = ask.pciAddress();
+    if (isPart) device.gpu.parent = device.gpu.pciAddress;
     device.gpu.memory = ask.memory();
     auto unsignedAttribute = [&](CUdevice_attribute which) {
       return static_cast<std::uint32_t>(std::max(0, ask.attribute(which)));
     };
     device.gpu.multiprocessors = unsignedAttribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
+    device.gpu.copyEngines = unsignedAttribute(CU_DEVICE_ATTRIBUTE_ASYNC_ENGINE_COUNT);
+    device.gpu.errorCorrection = ask.attribute(CU_DEVICE_ATTRIBUTE_ECC_ENABLED) == 1;
+    int computeMode = ask.attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_MODE);
+    device.gpu.exclusive = computeMode == CU_COMPUTEMODE_EXCLUSIVE_PROCESS;
     device.gpu.computeCapability =
         unsignedAttribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR) * 10 +
         unsignedAttribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
     if (ask.error()) return refuse(*ask.error());
+    if (computeMode == CU_COMPUTEMODE_PROHIBITED) continue;  // survey.h names it
     // Drivers before 12.2 do not know this one.
     int numaNode = -1;
     if (driver.deviceGetAttribute(&numaNode, CU_DEVICE_ATTRIBUTE_HOST_NUMA_ID, handle) ==
@@ -146,6 +152,23 @@ void sortByBus(std::vector<OfferedGpu>& devices) {
     };
     return key(a) < key(b);
   });
+}
+
+std::vector<OfferedGpu> arrange(const std::vector<OfferedGpu>& devices,
+                                const std::vector<std::string>& uuids) {
+  std::vector<OfferedGpu> arranged;
+  for (const std::string& uuid : uuids) {
+    auto at = std::find_if(devices.begin(), devices.end(),
+                           [&](const OfferedGpu& device) { return device.gpu.uuid == uuid; });
+    if (at != devices.end()) {
+      arranged.push_back(*at);
+      continue;
+    }
+    OfferedGpu& missing = arranged.emplace_back();
+    missing.ordinal = OfferedGpu::kNotShown;
+    missing.gpu.uuid = uuid;
+  }
+  return arranged;
 }
 
 void keepVisible(std::vector<OfferedGpu>& devices, std::optional<std::string_view> visible) {

@@ -21,19 +21,26 @@
 namespace alnilam::gpu {
 
 struct OfferedGpu {
-  int ordinal = 0;    // as the driver counts
+  int ordinal = 0;    // as the driver counts; kNotShown if it does not show the device here
   Gpu gpu;            // `domain` is not known yet
   int numaNode = -1;  // the operating system's number; -1 unknown
+
+  static constexpr int kNotShown = -1;
 };
 
 // The devices of a loaded driver that `visible` (the value of CUDA_VISIBLE_DEVICES; nullopt if it
-// is not set) leaves, sorted.  Refuses (unavailable) with the driver's own words if a device does
-// not answer.
+// is not set) leaves and that admit processes, sorted.  Refuses (unavailable) with the driver's own
+// words if a device does not answer.
 Result<std::vector<OfferedGpu>> offer(const Loaded& loaded,
                                       std::optional<std::string_view> visible);
 
 // Sorts by PCI address (then by ordinal); devices without one go last.
 void sortByBus(std::vector<OfferedGpu>& devices);
+
+// Those with `uuids`, in that order.  One that is not among `devices` has its UUID and the ordinal
+// kNotShown.
+std::vector<OfferedGpu> arrange(const std::vector<OfferedGpu>& devices,
+                                const std::vector<std::string>& uuids);
 
 // Keeps of `devices` (sorted) those that `visible`, the value of CUDA_VISIBLE_DEVICES, names:
 // indices in the order of the list, or prefixes of UUIDs ("GPU-", "MIG-", "EMU-") that fit one

@@ -30,6 +30,12 @@ std::string ordinals(const std::vector<OfferedGpu>& list) {
 
 TEST(Offered, AreInTheOrderOfTheBus) { EXPECT_EQ(ordinals(devices()), "1032"); }
 
+TEST(Offered, AreArrangedAsTheNodeCountsThem) {
+  auto some = arrange(devices(), {"EMU-00ff", "GPU-gone", "GPU-1a2b"});
+  EXPECT_EQ(ordinals(some), "3-10");
+  EXPECT_EQ(some[1].gpu.uuid, "GPU-gone");
+}
+
 TEST(Offered, AreThoseThatTheVariableNames) {
   struct Row {
     std::optional<std::string_view> visible;

@@ -14,6 +14,7 @@ from cluster import (ALNILAM, BIN, PATIENCE, PROGRAM, TWO_CORES, Cluster, Lines,
                      complaints, environment, eventually, main, ran, spawn)
 
 USAGE = 2
+FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "fixtures" / "topologies"
 SKIPPED = 77  # as CMakeLists.txt tells ctest
 
 
@@ -37,6 +38,8 @@ def usage_errors():
             ([ALNILAM, "status", *head, "-o", "yaml"], ["yaml"]),
             ([ALNILAM, "node"], []),
             ([ALNILAM, "node", "nonsense"], ["nonsense"]),
+            ([ALNILAM, "node", "info", *head], ["node"]),
+            ([ALNILAM, "node", "detect", "--emulate-gpus=match"], ["match", "--topology"]),
             ([ALNILAM, "task", "explain", "x", *head], ["x"]),
             ([ALNILAM, "task", "list", "--job=x", *head], ["x"]),
             ([ALNILAM, "task", "list", "--limit=-1", *head], ["-1"]),
@@ -178,6 +181,80 @@ def emulated_devices_say_so():
             assert "emulated" in table.stdout, table
         detected = ran([ALNILAM, "node", "detect", "--emulate-gpus", "1x1GiB"], env=environment())
         assert detected.returncode == 0 and "emulated" in detected.stdout, detected
+
+
+def a_machine_that_is_only_described():
+    """Its GPUs are stood in for, its devices and links advertised, and shown in every format."""
+    if _emulatorIsMissing():
+        sys.exit(SKIPPED)
+    topology = FIXTURES / "hwloc-power8gpudistances.xml"
+    with Cluster(nodes=0, topology=topology) as cluster:
+        for name, visible in [("whole", None), ("part", "1,3"), ("none", "")]:
+            cluster.addNode(0, "--emulate-gpus=match:1GiB;seed=7", name=name,
+                            CUDA_VISIBLE_DEVICES=visible)
+        info = cluster.ask("node", "info", "whole")
+        assert (info["schemaVersion"], info["name"], info["state"]) == (1, "whole", "alive"), info
+        assert len(info["domains"]) == 2 and len(info["cores"]) == 8 and info["packages"] == 2, info
+        assert "gpu=4,gpu.memory=4GiB" in info["offers"], info
+        gpus = info["gpus"]
+        assert [gpu["domain"] for gpu in gpus] == [0, 0, 1, 1], gpus
+        assert [gpu["pciAddress"] for gpu in gpus] == sorted(gpu["pciAddress"] for gpu in gpus)
+        first = gpus[0]
+        assert first["model"] == "Tesla P100-SXM2-16GB [emulated]" and first["emulated"], first
+        assert first["uuid"].startswith("EMU-") and first["memory"] == 1 << 30, first
+        assert first["multiprocessors"] > 0 and first["copyEngines"] > 0, first
+        assert first["computeCapability"] == "9.0" and first["parent"] is None, first
+        assert first["errorCorrection"] is False and first["outOfService"] is None, first
+        near = {(link["from"], link["to"]) for link in info["links"] if link["class"] == "nvlink"}
+        assert near == {(0, 1), (1, 0), (2, 3), (3, 2)}, info["links"]
+        assert {link["megabytesPerSecond"] for link in info["links"]} == {40000, 0}, info["links"]
+        assert any(line.startswith("sm share: ") for line in info["features"]), info["features"]
+        assert "links: from hwloc-power8gpudistances.xml" in info["features"], info["features"]
+
+        part = cluster.ask("node", "info", "pa")  # the beginning of one name only
+        assert [gpu["uuid"] for gpu in part["gpus"]] == [gpus[1]["uuid"], gpus[3]["uuid"]], part
+        assert [gpu["domain"] for gpu in part["gpus"]] == [0, 1], part
+        assert cluster.ask("node", "info", "none")["gpus"] == []
+
+        tree = ran([ALNILAM, "node", "info", "whole"], env=cluster.env())
+        assert tree.returncode == 0 and "NVLink 40 GB/s to 1; host to 2-3" in tree.stdout, tree
+        assert "node whole, id 1: alive" in tree.stdout and "sm share: " in tree.stdout, tree
+        narrow = ran([ALNILAM, "node", "list"], env=cluster.env()).stdout
+        wide = ran([ALNILAM, "node", "list", "-o", "wide"], env=cluster.env()).stdout
+        assert "OUT OF SERVICE" not in narrow and "sm share" not in narrow, narrow
+        assert "OUT OF SERVICE" in wide and "sm share" in wide, wide
+        assert "4x Tesla P100-SXM2-16GB [emulated]" in narrow, narrow
+        listed = cluster.ask("node", "list")["nodes"]
+        assert listed[0]["gpus"] == gpus, listed
+        missing = ran([ALNILAM, "node", "info", "other"], env=cluster.env())
+        assert missing.returncode == 1 and "whole, part, none" in missing.stderr, missing
+
+        detected = json.loads(ran(
+            [ALNILAM, "node", "detect", f"--topology={topology}",
+             "--emulate-gpus=match:1GiB;seed=7", "-o", "json"], env=environment()).stdout)
+        for shared in ("hostname", "source", "domains", "cores", "gpus", "nics", "links",
+                       "features"):
+            assert detected[shared] == info[shared], (shared, detected[shared], info[shared])
+
+
+def visible_devices_bound_a_node():
+    """It offers those that the user named, its tasks get those, and find the variable unchanged."""
+    if _emulatorIsMissing():
+        sys.exit(SKIPPED)
+    emulated = "--emulate-gpus=4x64MiB;seed=1"
+    known = json.loads(ran([ALNILAM, "node", "detect", emulated, "-o", "json"],
+                           env=environment()).stdout)["gpus"]
+    uuids = [gpu["uuid"] for gpu in known]
+    for visible, wanted in [(None, [0, 1, 2, 3]), ("3,1", [1, 3]), (uuids[2], [2]),
+                            (f"{uuids[2][:-4]},0", [0, 2]), ("1,nonsense,0", [1]), ("-1", [])]:
+        env = environment(CUDA_VISIBLE_DEVICES=visible)
+        shown = json.loads(ran([ALNILAM, "node", "detect", emulated, "-o", "json"],
+                               env=env).stdout)["gpus"]
+        assert [gpu["uuid"] for gpu in shown] == [uuids[index] for index in wanted], shown
+        scenario = [PROGRAM, "devices", len(wanted), "unset" if visible is None else visible]
+        for done in (ran([ALNILAM, "up", emulated, "--", *scenario], env=env),
+                     ran(scenario, env={**env, "ALNILAM_EMULATE_GPUS": emulated.split("=", 1)[1]})):
+            assert done.returncode == 0, (visible, done)
 
 
 def up_ends_with_its_program():

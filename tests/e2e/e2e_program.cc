@@ -62,6 +62,7 @@ int main(int argc, char** argv) try {
   e2e::addFailureScenarios(scenarios);
   e2e::addObjectScenarios(scenarios);
   e2e::addGraphScenarios(scenarios);
+  e2e::addDeviceScenarios(scenarios);
   auto scenario = scenarios.find(argc > 1 ? argv[1] : "");
   if (scenario == scenarios.end()) {
     std::cerr << "e2e_program: no such scenario; there are:";

@@ -28,6 +28,7 @@ void addRequestScenarios(Scenarios& scenarios);
 void addFailureScenarios(Scenarios& scenarios);
 void addObjectScenarios(Scenarios& scenarios);
 void addGraphScenarios(Scenarios& scenarios);
+void addDeviceScenarios(Scenarios& scenarios);
 
 inline void check(bool holds, const std::string& what) {
   if (!holds) throw std::logic_error("check failed: " + what);

@@ -1,0 +1,86 @@
+#include "daemons/cli/node_info.h"
+
+#include "daemons/cli/inspection.h"
+#include "daemons/cli/portrait.h"
+#include "daemons/process/process.h"
+#include "gpu/discovery/discover.h"
+
+#include <cstdio>
+
+namespace alnilam::cli {
+namespace {
+
+// A name goes before an id, and that before the beginning of a name.
+Result<const rpc::NodeRow*> find(const std::vector<rpc::NodeRow>& rows, const std::string& wanted) {
+  const rpc::NodeRow* begins = nullptr;
+  std::size_t many = 0;
+  for (const rpc::NodeRow& row : rows) {
+    if (row.view.name == wanted) return &row;
+    if (!wanted.empty() && row.view.name.starts_with(wanted)) {
+      begins = &row;
+      ++many;
+    }
+  }
+  for (const rpc::NodeRow& row : rows) {
+    if (std::to_string(row.view.node.value) == wanted) return &row;
+  }
+  if (many == 1) return begins;
+  std::string names;
+  for (const rpc::NodeRow& row : rows) names += (names.empty() ? "" : ", ") + row.view.name;
+  std::string why = many > 1 ? "more than one node begins with" : "no node is called";
+  return Refusal{RefusalCode::unknown,
+                 why + " \"" + wanted + "\"; there are: " + (names.empty() ? "none" : names)};
+}
+
+Json toJson(const rpc::NodeRow& row) {
+  const head::NodeView& view = row.view;
+  Json all = {{"schemaVersion", 1},
+              {"id", view.node.value},
+              {"name", view.name},
+              {"state", view.alive ? "alive" : "lost"},
+              {"offers", show(view.total)},
+              {"committed", show(view.committed)},
+              {"running", view.running},
+              {"finished", view.finished},
+              {"storeBytes", row.storeBytes},
+              {"storeUsedBytes", row.storeUsed},
+              {"objects", row.address.objects}};
+  all.update(portraitOf(view.topology, view.withdrawn));
+  return all;
+}
+
+void printTree(const rpc::NodeRow& row) {
+  const head::NodeView& view = row.view;
+  std::printf("node %s, id %u: %s\n", view.name.c_str(), view.node.value,
+              view.alive ? "alive" : "lost");
+  std::printf("offers %s\nin use %s; %llu tasks there, %llu finished\n", show(view.total).c_str(),
+              show(view.committed).c_str(), static_cast<unsigned long long>(view.running),
+              static_cast<unsigned long long>(view.finished));
+  std::printf("store  %s of %s, objects at %s\n", showBytes(row.storeUsed).c_str(),
+              showBytes(row.storeBytes).c_str(), row.address.objects.c_str());
+  for (const std::string& line : outOfService(view.topology, view.withdrawn)) {
+    std::printf("out of service: %s\n", line.c_str());
+  }
+  std::printf("%s", gpu::describe(view.topology, view.withdrawn).c_str());
+}
+
+}  // namespace
+
+int nodeInfo(const HeadOptions& options, const std::string& node) {
+  return Inspection(options).run([&](schema::Inspector::Client& inspector, kj::WaitScope& scope) {
+    Result<std::vector<rpc::NodeRow>> rows = nodesOf(inspector, scope);
+    if (!rows) return complain(rows.error().why);
+    Result<const rpc::NodeRow*> row = find(rows.value(), node);
+    if (!row) return complain(row.error().why);
+    switch (options.format) {
+      case Format::json: std::printf("%s\n", toJson(*row.value()).dump(2).c_str()); break;
+      case Format::jsonl: std::printf("%s\n", toJson(*row.value()).dump().c_str()); break;
+      case Format::id: std::printf("%u\n", row.value()->view.node.value); break;
+      case Format::table:
+      case Format::wide: printTree(*row.value()); break;
+    }
+    return 0;
+  });
+}
+
+}  // namespace alnilam::cli

@@ -1,0 +1,16 @@
+#pragma once
+// `alnilam node info NAME`: all that the head knows of one node: its topology as a tree, its
+// devices with their links, how annotations are kept there, and what is out of service and why.
+//
+// Errors: exit code 1 where no node is called so.
+
+#include "daemons/cli/inspect.h"
+
+#include <string>
+
+namespace alnilam::cli {
+
+// `node` is a name, the beginning of only one, or an id.
+int nodeInfo(const HeadOptions& options, const std::string& node);
+
+}  // namespace alnilam::cli
