@@ -41,7 +41,7 @@ struct Gpu {
   std::uint32_t copyEngines = 0;  // copies that run beside kernels, each one way; 0 unknown
   bool errorCorrection = false;   // ECC is on
   bool exclusive = false;  // its compute mode admits one process: one executor, hence one job
-  std::string parent = {};  // of a MIG instance, its GPU's UUID (which nobody need offer)
+  std::string parent = {};  // of a MIG instance, its GPU's UUID, or PCI address if unknown
 
   // "H100 [emulated]": the only name a user may see.
   std::string label() const { return emulated ? model + " [emulated]" : model; }
