@@ -100,7 +100,8 @@ alnilam_add_kernels(mine compare_signatures.cu)
 
 def check_programs(prefix, program, want):
     names = {path.name for path in (prefix / "bin").iterdir()}
-    assert names == {"alnilam", "alnilam-head", "alnilam-node", "alnilam-mover"}, names
+    assert names == {"alnilam", "alnilam-head", "alnilam-node", "alnilam-mover",
+                     "alnilam-sim"}, names
     said = run(prefix / "bin/alnilam", "up", "--nodes", "2", "--", program)
     assert want in said.splitlines(), said
 
