@@ -1,11 +1,26 @@
 #pragma once
-// What the workers need to know of GPUs: nothing but how to get one ready for a task.
+// What the workers need to know of GPUs: how to give a task to a slot's devices, and how to hear of
+// its end.
+//
+// A device works behind the thread that gives it work.  So a task's function is called between
+// begin and finish, and returns when everything is enqueued; the device's part of it is over later,
+// which its DeviceTask is told on another thread.  Meanwhile the slot's thread goes on to the next
+// task: a slot's tasks follow each other on the device in the order in which they began.
+//
+//   gpu::Context& gpu = slot.begin(id, task);   // may wait for room, throws if there is no device
+//   ... the function enqueues ...
+//   slot.finish();                              // from here on `task` is the device's
+//   ... on some thread: task.ended(end) ...     // once
 //
 // core/ cannot include gpu/, so whoever wires a process together hands in a DeviceHost
 // (gpu/device/device_host.h has the real one) or none, and then tasks with devices fail.
+//
+// Threading: a slot belongs to one thread.  `ended` comes on a thread of the devices, or on the
+//   slot's inside finish; it must not wait for the device.
 
 #include "core/node/orders.h"
 
+#include <exception>
 #include <memory>
 #include <string>
 
@@ -15,17 +30,38 @@ namespace gpu {
 class Context;
 }
 
-// One slot's devices: made when the slot opens, used by its worker's thread for each task in turn.
+// How a task's stay on its devices ended.
+struct DeviceEnd {
+  enum class How : std::uint8_t {
+    over,    // everything that it enqueued was done, and its result lies where it was to
+    failed,  // something of it failed on the device: `why` says what
+    undone,  // the device's context failed under it, for all that is known by another's fault: it
+             // is to be run again, and nobody may see anything of this run
+  };
+  How how = How::over;
+  std::exception_ptr why;  // set unless `over`: DeviceError or OutOfDeviceMemory
+  Duration ran{};          // from the beginning of its own work to the end, without the wait for
+                           // the slot's earlier tasks
+};
+
+class DeviceTask {
+ public:
+  virtual ~DeviceTask() = default;
+  // Once.  The last that the devices do with this object.
+  virtual void ended(const DeviceEnd& end) = 0;
+};
+
+// One slot's devices.  Destroyed when none of its tasks is on them.
 class SlotDevices {
  public:
   virtual ~SlotDevices() = default;
 
-  // Makes the context current on this thread and starts a task's life on the device.  Throws
-  // DeviceError.
-  virtual gpu::Context& begin() = 0;
+  // Makes the context current on this thread and starts a task's stay on the device.  Throws
+  // DeviceError or OutOfDeviceMemory, and then `task` is not told anything.
+  virtual gpu::Context& begin(TaskId id, DeviceTask& task) = 0;
 
-  // Waits for everything that the task enqueued, frees what it allocated.  Throws DeviceError or
-  // OutOfDeviceMemory if something of it failed; the slot can be used again in any case.
+  // The function of the task that began last has returned, or thrown.  Frees what it allocated, in
+  // the order of its work.
   virtual void finish() = 0;
 };
 

@@ -5,54 +5,12 @@
 #include <cxxabi.h>
 
 #include <cstdlib>
-#include <exception>
 #include <memory>
 #include <typeinfo>
+#include <vector>
 
 namespace alnilam {
 namespace {
-
-class Sink final : public ResultSink {
- public:
-  Sink(TaskId task, ResultStore* store) : task_(task), store_(store) {}
-
-  std::span<std::byte> room(Bytes size) override {
-    ALNILAM_ASSERT(!asked_);
-    asked_ = true;
-    size_ = size;
-    if (store_ && size > kInlineLimit) {
-      Result<std::span<std::byte>> place = store_->allocate(task_, size);
-      if (!place) throw StoreFullError(place.error().why);
-      stored_ = true;
-      stay_ = place.value();
-      return stay_;
-    }
-    held_ = Blob::fill(size, [](std::span<std::byte>) {});
-    // Only now: the bytes of a small Blob move with it.
-    return {const_cast<std::byte*>(held_.bytes().data()), size};
-  }
-
-  bool isStored() const { return stored_; }
-
-  void giveTo(TaskDone& done) {
-    done.size = size_;
-    done.how = stored_ ? TaskDone::How::stored : TaskDone::How::held;
-    if (stored_) {
-      std::shared_ptr<void> nobody;  // the node keeps the place
-      held_ = Blob::adopt(std::shared_ptr<const std::byte>(nobody, stay_.data()), stay_.size());
-    }
-    done.held = std::move(held_);
-  }
-
- private:
-  TaskId task_;
-  ResultStore* store_;
-  Blob held_;
-  std::span<std::byte> stay_;
-  Bytes size_ = 0;
-  bool asked_ = false;
-  bool stored_ = false;
-};
 
 std::string demangled(const char* symbol) {
   int status = 0;
@@ -69,81 +27,117 @@ FailureKind kindOf(const std::exception& error) {
   return FailureKind::exception;
 }
 
-void run(const Invocation& invocation, const RunTask& task, Sink& sink) {
-  std::vector<std::span<const std::byte>> inputs;
-  inputs.reserve(task.inputs.size());
-  for (const RunInput& input : task.inputs) inputs.push_back(input.held.bytes());
-
-  TaskCall call;
-  call.arguments = task.arguments.bytes();
-  call.inputs = inputs;
-  call.result = &sink;
-  if (!invocation.devices) return invocation.target->thunk(call);
-
-  // The device's work is over only after finish, which must run whatever the function does.
-  call.gpu = &invocation.devices->begin();
-  std::exception_ptr thrown;
-  try {
-    invocation.target->thunk(call);
-  } catch (...) {
-    thrown = std::current_exception();
-  }
-  try {
-    invocation.devices->finish();
-  } catch (...) {
-    if (!thrown) throw;
-  }
-  if (thrown) std::rethrow_exception(thrown);
-}
-
 }  // namespace
 
-TaskDone invoke(const Invocation& invocation, const RunTask& task) {
+std::span<std::byte> TaskRun::Sink::room(Bytes size) {
+  ALNILAM_ASSERT(!asked_);
+  asked_ = true;
+  size_ = size;
+  if (store_ && size > kInlineLimit) {
+    Result<std::span<std::byte>> place = store_->allocate(task_, size);
+    if (!place) throw StoreFullError(place.error().why);
+    stored_ = true;
+    stay_ = place.value();
+    return stay_;
+  }
+  held_ = Blob::fill(size, [](std::span<std::byte>) {});
+  // Only now: the bytes of a small Blob move with it.
+  return {const_cast<std::byte*>(held_.bytes().data()), size};
+}
+
+void TaskRun::Sink::giveTo(TaskDone& done) {
+  done.size = size_;
+  done.how = stored_ ? TaskDone::How::stored : TaskDone::How::held;
+  if (stored_) {
+    std::shared_ptr<void> nobody;  // the node keeps the place
+    held_ = Blob::adopt(std::shared_ptr<const std::byte>(nobody, stay_.data()), stay_.size());
+  }
+  done.held = std::move(held_);
+}
+
+void TaskRun::Sink::abandon() {
+  if (stored_) store_->abandon(task_);
+  stored_ = false;
+}
+
+TaskDone TaskRun::begun() const {
   TaskDone done;
-  done.id = task.id;
-  done.attempt = task.attempt;
-  Sink sink(task.id, invocation.store);
+  done.id = task_.id;
+  done.attempt = task_.attempt;
+  return done;
+}
 
-  auto fail = [&](FailureKind kind, std::string type, std::string_view message) {
-    Failure failure;
-    failure.kind = kind;
-    failure.task = task.id;
-    failure.function = invocation.function;
-    failure.node = invocation.node;
-    failure.attempt = task.attempt;
-    failure.type = std::move(type);
-    failure.message = cleanMessage(message);
-    if (sink.isStored()) invocation.store->abandon(task.id);
-    done.how = TaskDone::How::failed;
-    done.failure = std::make_shared<const Failure>(std::move(failure));
-  };
+std::optional<TaskDone> TaskRun::refusal(bool onDevices) {
+  if (!invocation_.target) {
+    return fail(FailureKind::unknownFunction, "",
+                "the program has no task function \"" + invocation_.function +
+                    "\"; is ALNILAM_TASK(" + invocation_.function + ") in it?");
+  }
+  if (invocation_.target->wantsGpu && !onDevices) {
+    return fail(FailureKind::badArguments, "",
+                invocation_.function + " takes a gpu::Context& but was submitted without .gpus");
+  }
+  return std::nullopt;
+}
 
-  if (!invocation.target) {
-    fail(FailureKind::unknownFunction, "",
-         "the program has no task function \"" + invocation.function + "\"; is ALNILAM_TASK(" +
-             invocation.function + ") in it?");
-    return done;
-  }
-  if (!invocation.noDevices.empty()) {
-    fail(FailureKind::device, "", invocation.noDevices);
-    return done;
-  }
-  if (invocation.target->wantsGpu && !invocation.devices) {
-    fail(FailureKind::badArguments, "",
-         invocation.function + " takes a gpu::Context& but was submitted without .gpus");
-    return done;
-  }
+void TaskRun::call(gpu::Context* gpu) {
+  std::vector<std::span<const std::byte>> inputs;
+  inputs.reserve(task_.inputs.size());
+  for (const RunInput& input : task_.inputs) inputs.push_back(input.held.bytes());
+
+  TaskCall call;
+  call.arguments = task_.arguments.bytes();
+  call.inputs = inputs;
+  call.gpu = gpu;
+  call.result = &sink_;
+  invocation_.target->thunk(call);
+}
+
+TaskDone TaskRun::succeed() {
+  TaskDone done = begun();
+  sink_.giveTo(done);
+  return done;
+}
+
+TaskDone TaskRun::fail(std::exception_ptr thrown) {
   try {
-    run(invocation, task, sink);
-    sink.giveTo(done);
+    std::rethrow_exception(std::move(thrown));
   } catch (const std::exception& error) {
-    fail(kindOf(error), demangled(typeid(error).name()), error.what());
+    return fail(kindOf(error), demangled(typeid(error).name()), error.what());
   } catch (...) {
     const std::type_info* type = abi::__cxa_current_exception_type();
-    fail(FailureKind::exception, type ? demangled(type->name()) : "",
-         "threw something that is not a std::exception");
+    return fail(FailureKind::exception, type ? demangled(type->name()) : "",
+                "threw something that is not a std::exception");
   }
+}
+
+TaskDone TaskRun::fail(FailureKind kind, std::string type, std::string_view message) {
+  Failure failure;
+  failure.kind = kind;
+  failure.task = task_.id;
+  failure.function = invocation_.function;
+  failure.node = invocation_.node;
+  failure.attempt = task_.attempt;
+  failure.type = std::move(type);
+  failure.message = cleanMessage(message);
+  abandon();
+  TaskDone done = begun();
+  done.how = TaskDone::How::failed;
+  done.failure = std::make_shared<const Failure>(std::move(failure));
   return done;
+}
+
+void TaskRun::abandon() { sink_.abandon(); }
+
+TaskDone invoke(const Invocation& invocation, const RunTask& task) {
+  TaskRun run(invocation, task);
+  if (auto refused = run.refusal(false)) return std::move(*refused);
+  try {
+    run.call(nullptr);
+  } catch (...) {
+    return run.fail(std::current_exception());
+  }
+  return run.succeed();
 }
 
 }  // namespace alnilam

@@ -1,11 +1,21 @@
 #pragma once
 // One attempt of a task, from bytes to TaskDone: calls the function, catches what it throws.
 //
+// A host task is over when its function returns, and `invoke` does it all.  A task on devices is
+// not (device_host.h): whoever runs it makes a TaskRun, lets it call, and asks it for the TaskDone
+// when the devices are through.
+//
 // Threading: reentrant.  Errors: none escape; whatever goes wrong is in the TaskDone.
 
 #include "core/api/registry.h"
 #include "core/engine/device_host.h"
 #include "core/engine/worker_pool.h"
+
+#include <exception>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
 
 namespace alnilam {
 
@@ -13,12 +23,57 @@ struct Invocation {
   const std::string& node;      // for failures
   const std::string& function;  // its name
   const TaskFunction* target;   // null: the program has no such function
-  SlotDevices* devices;         // null: none
-  const std::string& noDevices;  // why the slot's devices could not be opened; empty if they were
   ResultStore* store;           // null: results are held whatever their size
 };
 
-// Runs `task`; `ran` and `gpu` of the answer are left to the caller.
+// Runs `task`, which has no devices; `ran` of the answer is left to the caller.
 TaskDone invoke(const Invocation& invocation, const RunTask& task);
+
+// The parts of it.
+class TaskRun {
+ public:
+  // Both outlive the attempt.
+  TaskRun(const Invocation& invocation, const RunTask& task)
+      : invocation_(invocation), task_(task), sink_(task.id, invocation.store) {}
+
+  // What speaks against calling the function at all: it is not there, or wants a device and has
+  // none.
+  std::optional<TaskDone> refusal(bool onDevices);
+
+  // Calls the function.  Throws what it throws.
+  void call(gpu::Context* gpu);
+
+  // At most one of these, once; after `succeed` the result has been moved out.
+  TaskDone succeed();
+  TaskDone fail(std::exception_ptr thrown);
+  TaskDone fail(FailureKind kind, std::string type, std::string_view message);
+  // Nothing comes of it, and it will be run again: gives up the place of its result.
+  void abandon();
+
+ private:
+  class Sink final : public ResultSink {
+   public:
+    Sink(TaskId task, ResultStore* store) : task_(task), store_(store) {}
+    std::span<std::byte> room(Bytes size) override;
+    bool isStored() const { return stored_; }
+    void giveTo(TaskDone& done);
+    void abandon();
+
+   private:
+    TaskId task_;
+    ResultStore* store_;
+    Blob held_;
+    std::span<std::byte> stay_;  // of a stored one
+    Bytes size_ = 0;
+    bool asked_ = false;
+    bool stored_ = false;
+  };
+
+  TaskDone begun() const;
+
+  const Invocation& invocation_;
+  const RunTask& task_;
+  Sink sink_;
+};
 
 }  // namespace alnilam

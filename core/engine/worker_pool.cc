@@ -1,6 +1,7 @@
 #include "core/engine/worker_pool.h"
 
 #include "core/api/registry.h"
+#include "core/engine/device_feed.h"
 #include "core/engine/invoke.h"
 #include "core/engine/waiting_room.h"
 
@@ -24,6 +25,18 @@ thread_local TaskId runningTask;
 // Tasks as short as this are drawn several at a time.
 constexpr Duration kShort = std::chrono::microseconds(20);
 
+// Of one slot's tasks, how many are on its devices at once, and how much work that may be: enough
+// to keep a device busy over the gaps between tasks, and not so much that tasks queue behind one
+// slot while another is free.
+constexpr std::size_t kMostOnDevices = 8;
+constexpr Duration kAheadOnDevices = std::chrono::milliseconds(2);
+
+std::size_t mostInside(std::optional<Duration> usual) {
+  if (!usual) return 2;
+  auto ahead = kAheadOnDevices / std::max(*usual, Duration(1));
+  return std::clamp<std::size_t>(static_cast<std::size_t>(ahead) + 1, 1, kMostOnDevices);
+}
+
 }  // namespace
 
 TaskId WorkerPool::currentTask() { return runningTask; }
@@ -37,7 +50,17 @@ struct WorkerPool::State {
     std::mutex mutex;
     std::deque<RunTask> queue;
     std::uint32_t slots = 0;
-    std::vector<Worker*> idle;  // sleep until there is something to draw
+    // Sleep until there is something to draw; those with tasks on their devices, which may take
+    // another at most, are asked last.
+    std::vector<Worker*> idle, ahead;
+
+    Worker* nextIdle() {
+      std::vector<Worker*>& from = idle.empty() ? ahead : idle;
+      if (from.empty()) return nullptr;
+      Worker* next = from.back();
+      from.pop_back();
+      return next;
+    }
   };
 
   struct Worker {
@@ -77,11 +100,22 @@ struct WorkerPool::State {
 
   void live(Worker& worker);
   void serve(Worker& worker, const SlotGrant& grant);
+  void serveHost(Worker& worker, const Invocation& invocation);
+  void serveDevices(Worker& worker, const Invocation& invocation, const SlotGrant& grant);
   void leave(Worker& worker, Lane& lane);
+  void again(Lane& lane, RunTask task);
   std::string openDevices(const SlotGrant& grant, std::unique_ptr<SlotDevices>& devices);
-  bool draw(Worker& worker, Duration usual, std::vector<RunTask>& drawn,
+  // Waits until there are tasks that the worker may take, and takes them, after reporting what is
+  // done; false once the slot is asked to close.
+  struct Share {
+    std::size_t most;    // how many of what queues it may take now
+    bool ahead = false;  // it has tasks on its devices
+  };
+  using ShareOf = std::function<Share(std::size_t queued, std::uint32_t slots)>;
+  bool draw(Worker& worker, const ShareOf& shareOf, std::vector<RunTask>& drawn,
             std::vector<TaskDone>& done);
   bool passOn(std::vector<TaskDone>& done, const Lane* next);
+  static void nudge(Worker& worker);
   void bind(Worker& worker, const std::vector<std::uint32_t>& cores);
 };
 
@@ -197,16 +231,29 @@ void WorkerPool::State::queue(std::vector<RunTask> tasks, const Lane* next) {
       --added;
       next = nullptr;
     }
-    for (; added > 0 && !target.idle.empty(); --added) {
-      wake.push_back(target.idle.back());
-      target.idle.pop_back();
-    }
+    for (; added > 0 && !target.idle.empty(); --added) wake.push_back(target.nextIdle());
+    // Whether those ahead have room for another only they know.
+    if (added > 0) wake.insert(wake.end(), target.ahead.begin(), target.ahead.end());
+    if (added > 0) target.ahead.clear();
   }
-  for (Worker* worker : wake) {
-    std::lock_guard lock(worker->mutex);
-    worker->nudged = true;
-    worker->woken.notify_one();
+  for (Worker* worker : wake) nudge(*worker);
+}
+
+void WorkerPool::State::nudge(Worker& worker) {
+  std::lock_guard lock(worker.mutex);
+  worker.nudged = true;
+  worker.woken.notify_one();
+}
+
+// Ahead of what queues, since it was there before.
+void WorkerPool::State::again(Lane& target, RunTask task) {
+  Worker* wake = nullptr;
+  {
+    std::lock_guard lock(target.mutex);
+    target.queue.push_front(std::move(task));
+    wake = target.nextIdle();
   }
+  if (wake) nudge(*wake);
 }
 
 void WorkerPool::State::cancel(TaskId task) {
@@ -284,16 +331,21 @@ void WorkerPool::State::live(Worker& worker) {
 void WorkerPool::State::serve(Worker& worker, const SlotGrant& grant) {
   bind(worker, grant.cores);
   Lane& lane = *worker.lane;
-  std::unique_ptr<SlotDevices> devices;
-  std::string noDevices;
-  if (!grant.devices.empty()) noDevices = openDevices(grant, devices);
-  Invocation invocation{config_.node,  lane.function, lane.target,
-                        devices.get(), noDevices,     config_.store};
+  Invocation invocation{config_.node, lane.function, lane.target, config_.store};
+  if (grant.devices.empty()) serveHost(worker, invocation);
+  else serveDevices(worker, invocation, grant);
+  leave(worker, lane);
+}
 
+void WorkerPool::State::serveHost(Worker& worker, const Invocation& invocation) {
   std::vector<RunTask> drawn;
   std::vector<TaskDone> done;
   Duration usual = kShort;  // of this lane's tasks, a running mean
-  while (draw(worker, usual, drawn, done)) {
+  ShareOf shareOf = [&](std::size_t queued, std::uint32_t slots) -> Share {
+    std::size_t share = usual < kShort ? queued / (2 * slots) : 0;
+    return {std::clamp<std::size_t>(share, 1, kMostDrawn)};
+  };
+  while (draw(worker, shareOf, drawn, done)) {
     Clock::time_point start = Clock::now();
     bool goesOn = false;  // a task follows in this lane that took the last one's result
     for (RunTask& task : drawn) {
@@ -302,10 +354,9 @@ void WorkerPool::State::serve(Worker& worker, const SlotGrant& grant) {
       runningTask = {};
       Clock::time_point end = Clock::now();
       one.ran = end - start;
-      if (!grant.devices.empty()) one.gpu = grant.devices.front().gpu;
       usual += (one.ran - usual) / 8;
       bool isShort = one.ran <= kShort;
-      goesOn = task.awaited && passOn(done, &task == &drawn.back() ? &lane : nullptr);
+      goesOn = task.awaited && passOn(done, &task == &drawn.back() ? worker.lane : nullptr);
       if (!isShort) add(done, {});  // somebody may wait for it
       start = end;
     }
@@ -313,7 +364,40 @@ void WorkerPool::State::serve(Worker& worker, const SlotGrant& grant) {
     if (!goesOn || done.size() >= kMostDrawn) add(done, {});
   }
   add(done, {});
-  leave(worker, lane);
+}
+
+void WorkerPool::State::serveDevices(Worker& worker, const Invocation& invocation,
+                                     const SlotGrant& grant) {
+  Lane& lane = *worker.lane;
+  std::unique_ptr<SlotDevices> devices;
+  std::string noDevices = openDevices(grant, devices);
+  DeviceFeed feed(invocation, std::move(devices), std::move(noDevices), grant.devices.front().gpu,
+                  {.done =
+                       [this](TaskDone one, bool awaited) {
+                         std::vector<TaskDone> done;
+                         done.push_back(std::move(one));
+                         if (awaited) passOn(done, nullptr);
+                         add(done, {});
+                       },
+                   .again = [this, &lane](RunTask task) { again(lane, std::move(task)); },
+                   .moved = [&worker] { nudge(worker); }});
+  // One more than nothing leaves a task for each other slot of the lane, which may be free.
+  ShareOf shareOf = [&feed](std::size_t queued, std::uint32_t slots) -> Share {
+    std::size_t inside = feed.inside();
+    if (inside == 0) return {1};
+    return {inside < mostInside(feed.usual()) && queued >= slots ? 1u : 0u, true};
+  };
+  std::vector<RunTask> drawn;
+  std::vector<TaskDone> none;  // what is done is reported where it is heard of
+  while (draw(worker, shareOf, drawn, none)) {
+    for (RunTask& task : drawn) {
+      runningTask = task.id;
+      feed.run(std::move(task));
+      runningTask = {};
+    }
+    drawn.clear();
+  }
+  feed.drain();
 }
 
 // Gives the result of the last of `done` to those in this process who wait for it; whether one of
@@ -341,15 +425,10 @@ void WorkerPool::State::leave(Worker& worker, Lane& lane) {
     std::lock_guard lock(lane.mutex);
     --lane.slots;
     std::erase(lane.idle, &worker);
-    if (!lane.queue.empty() && !lane.idle.empty()) {
-      next = lane.idle.back();
-      lane.idle.pop_back();
-    }
+    std::erase(lane.ahead, &worker);
+    if (!lane.queue.empty()) next = lane.nextIdle();
   }
-  if (!next) return;
-  std::lock_guard lock(next->mutex);
-  next->nudged = true;
-  next->woken.notify_one();
+  if (next) nudge(*next);
 }
 
 std::string WorkerPool::State::openDevices(const SlotGrant& grant,
@@ -363,8 +442,7 @@ std::string WorkerPool::State::openDevices(const SlotGrant& grant,
   }
 }
 
-// Waits until there is something to draw, after reporting what is done; false: the slot is closed.
-bool WorkerPool::State::draw(Worker& worker, Duration usual, std::vector<RunTask>& drawn,
+bool WorkerPool::State::draw(Worker& worker, const ShareOf& shareOf, std::vector<RunTask>& drawn,
                              std::vector<TaskDone>& done) {
   Lane& lane = *worker.lane;
   while (true) {
@@ -375,17 +453,16 @@ bool WorkerPool::State::draw(Worker& worker, Duration usual, std::vector<RunTask
     }
     {
       std::lock_guard lock(lane.mutex);
-      std::size_t queued = lane.queue.size();
-      std::size_t share = usual < kShort ? queued / (2 * lane.slots) : 0;
-      std::size_t count = std::min(queued, std::clamp<std::size_t>(share, 1, kMostDrawn));
+      Share share = shareOf(lane.queue.size(), lane.slots);
+      std::size_t count = std::min(lane.queue.size(), share.most);
       for (std::size_t i = 0; i < count; ++i) {
         drawn.push_back(std::move(lane.queue.front()));
         lane.queue.pop_front();
       }
+      std::erase(lane.idle, &worker);  // it may have been woken by something else
+      std::erase(lane.ahead, &worker);
       if (count > 0) return true;
-      if (std::find(lane.idle.begin(), lane.idle.end(), &worker) == lane.idle.end()) {
-        lane.idle.push_back(&worker);
-      }
+      (share.ahead ? lane.ahead : lane.idle).push_back(&worker);
     }
     add(done, {});
     std::unique_lock own(worker.mutex);

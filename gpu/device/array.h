@@ -86,6 +86,9 @@ class Array {
   View<const T> view() const { return {data(), size()}; }
   operator View<const T>() const { return view(); }
 
+  // For task_codecs.h: the memory itself; the array is empty afterwards.
+  OwnedBlock giveUp() && { return std::move(block_); }
+
  private:
   OwnedBlock block_;
   std::size_t size_ = 0;

@@ -8,10 +8,10 @@
 //   }
 //
 // Everything is enqueued on the task's stream and runs in its order; the function returns without
-// waiting, and the runtime waits for the stream.  stream() is a cudaStream_t (the two are one type)
-// of the device's primary context, so kernels launched by <<<>>>, cuBLAS and Thrust work on it if
-// the device is real.  An emulated one runs PTX that is launched here, and says "[emulated]" in its
-// name.
+// waiting, and the runtime hears of the end by a host function: no thread waits for the stream.
+// stream() is a cudaStream_t (the two are one type) of the device's primary context, so kernels
+// launched by <<<>>>, cuBLAS and Thrust work on it if the device is real.  An emulated one runs PTX
+// that is launched here, and says "[emulated]" in its name.
 //
 // A task that was granted several devices gets all of them: on(0) is this context, on(1) the next.
 //
@@ -26,7 +26,6 @@
 #include "gpu/driver/abi.h"
 
 #include <cstdint>
-#include <exception>
 #include <memory>
 #include <span>
 #include <string>
@@ -34,8 +33,8 @@
 
 namespace alnilam::gpu {
 
-class Device;
-class Lease;
+class Pipeline;
+class TaskStay;
 
 class Context {
  public:
@@ -131,24 +130,27 @@ class Context {
   // and forth between the devices of a task.
   void makeCurrent();
 
-  // For task_codecs.h.  Both enqueue a copy of host bytes that stay until the task has ended.
-  // takeInput answers with the copy's address, which is good for the task's life.
+  // For task_codecs.h.  Host bytes stay where they are until the task has ended.  takeInput
+  // enqueues their copy and answers with its address, which is good for the task's life.
   std::uintptr_t takeInput(std::span<const std::byte> bytes);
+  // `to` gets the elements after the task's work, before it has ended.
   template <Plain T>
-  void giveResult(const Array<T>& array, std::span<std::byte> to) {
-    copyResult(addressOf(array.data()), to, array.owner());
+  void giveResult(Array<T>&& array, std::span<std::byte> to) {
+    copyResult(std::move(array).giveUp(), to);
   }
 
  private:
   friend struct ReleaseBlock;
   friend class SlotContexts;
-  struct State;
+  friend class TaskStay;
+  class State;
 
-  // `first` is the task's first context; null for itself.
-  Context(Device& device, Bytes bound, Context* first);
+  // The task's context on one of its devices, which `stay` is about.
+  Context(Pipeline& pipeline, TaskStay& stay);
 
-  void begin();                    // throws DeviceError
-  std::exception_ptr finish();     // waits, frees everything; what went wrong, if anything
+  // The function has returned: frees what is left, enqueues what comes after, and sends the task on
+  // its way; it may be over, and this destroyed, when it returns.
+  void send();
 
   template <typename T>
   static std::uint64_t addressOf(T* pointer) {
@@ -164,10 +166,12 @@ class Context {
 
   OwnedBlock allocateBytes(std::size_t elementSize, std::size_t n);
   void release(DeviceBlock& block);
+  void unlist(DeviceBlock& block);
+  void freeBehind(DeviceBlock& block, CUstream_st* stream);
   void copyIn(std::uint64_t to, const void* from, std::size_t bytes);
   void copyOut(void* to, std::uint64_t from, std::size_t bytes);
   void copyAcross(std::uint64_t to, std::uint64_t from, std::size_t bytes, Context& of);
-  void copyResult(std::uint64_t from, std::span<std::byte> to, Context* owner);
+  void copyResult(OwnedBlock from, std::span<std::byte> to);
   void fillBytes(std::uint64_t to, std::uint8_t byte, std::size_t bytes);
   void launchKernel(const Launch& launch);
   static void checkFits(std::size_t elements, std::size_t room);

@@ -5,7 +5,7 @@
 #include "gpu/device/context.h"
 
 #include "core/api/errors.h"
-#include "gpu/device/device_host.h"
+#include "gpu/device/device_fixture_test.h"
 #include "gpu/device/fake_driver.h"
 
 #include <gmock/gmock.h>
@@ -59,10 +59,8 @@ class ContextTest : public testing::Test {
     host_ = std::make_unique<GpuHost>(std::move(loaded), std::move(offered), "");
   }
 
-  std::unique_ptr<SlotDevices> slot(Bytes bound = 0, std::vector<std::uint32_t> gpus = {0}) {
-    SlotGrant grant;
-    for (std::uint32_t gpu : gpus) grant.devices.push_back({gpu, Amount::whole(1), bound});
-    return host_->open(grant);
+  std::unique_ptr<TestSlot> slot(Bytes bound = 0, std::vector<std::uint32_t> gpus = {0}) {
+    return std::make_unique<TestSlot>(openSlot(*host_, std::move(gpus), bound), fake::advance);
   }
 
   void TearDown() override {
@@ -189,7 +187,7 @@ TEST_F(ContextTest, TheNextTaskOfASlotStartsCleanOnAStreamThatIsKept) {
     auto array = gpu.allocate<std::byte>(900);
     devices->finish();
   }
-  EXPECT_EQ(fake::world().liveStreams, 1);
+  EXPECT_EQ(fake::world().liveStreams, 2) << "one for its work, one for what comes after";
   EXPECT_EQ(fake::world().contexts, 1);
 }
 
@@ -219,7 +217,7 @@ TEST_F(ContextTest, AStickyErrorFailsItsTaskByNameAndTheContextIsMadeAnew) {
   again.synchronize();
   devices->finish();
 
-  EXPECT_THAT(failed, HasSubstr("GPU 0 (Fake [emulated]): cuStreamSynchronize: "
+  EXPECT_THAT(failed, HasSubstr("GPU 0 (Fake [emulated]): cuStreamQuery: "
                                 "CUDA_ERROR_ILLEGAL_ADDRESS (700)"));
   EXPECT_EQ(back[1], 12);
   EXPECT_EQ(fake::world().contexts, 2);

@@ -1,6 +1,7 @@
 #include "gpu/device/device.h"
 
 #include "core/api/errors.h"
+#include "gpu/device/pipeline.h"
 
 #include <algorithm>
 #include <bit>
@@ -30,6 +31,9 @@ DriverResult<MemoryPool> createPool(const Driver& driver, CUdevice device) {
   return pool;
 }
 
+// In how many contexts a task tries to begin that die before it has.
+constexpr int kMostTries = 8;
+
 }  // namespace
 
 DriverResult<std::unique_ptr<Life>> Life::begin(const Driver& driver, CUdevice device) {
@@ -47,6 +51,7 @@ DriverResult<std::unique_ptr<Life>> Life::begin(const Driver& driver, CUdevice d
 Life::~Life() {
   CurrentContext current(driver_, context_.get());
   idle_.clear();
+  events_.clear();
   staging_.clear();
   kernels_.clear();
   pool_ = MemoryPool();
@@ -71,21 +76,16 @@ DriverResult<Staging> Life::takeStaging(std::size_t bytes) {
 }
 
 void Life::giveStaging(Staging block) {
-  std::lock_guard lock(mutex_);
-  if (kept_ + block.size() > kMaxKept) return;
-  kept_ += block.size();
-  staging_.push_back(std::move(block));
-}
-
-Lease& Lease::operator=(Lease&& other) noexcept {
-  std::swap(device_, other.device_);
-  std::swap(life_, other.life_);
-  std::swap(stream_, other.stream_);
-  return *this;
-}
-
-Lease::~Lease() {
-  if (life_) device_->giveBack(*life_, std::move(stream_));
+  {
+    std::lock_guard lock(mutex_);
+    if (kept_ + block.size() <= kMaxKept) {
+      kept_ += block.size();
+      staging_.push_back(std::move(block));
+      return;
+    }
+  }
+  CurrentContext current(driver_, context());
+  Staging surplus = std::move(block);
 }
 
 Device::Device(const Driver& driver, int ordinal, std::uint32_t index, Gpu gpu)
@@ -93,61 +93,244 @@ Device::Device(const Driver& driver, int ordinal, std::uint32_t index, Gpu gpu)
       ordinal_(ordinal),
       index_(index),
       gpu_(std::move(gpu)),
-      label_(gpu_.label()) {}
+      label_(gpu_.label()),
+      completions_([this](auto& passed) { settle(passed); }, [this] { return look(); }) {}
 
-Device::~Device() { ALNILAM_ASSERT(!life_ || life_->borrowers_ == 0); }
+Device::~Device() {
+  ALNILAM_ASSERT(attached_.empty());
+  life_.reset();  // while late host functions still find their queue
+}
 
 std::string Device::title() const { return "GPU " + std::to_string(index_) + " (" + label_ + ")"; }
 
-Lease Device::borrow() {
-  std::unique_lock lock(mutex_);
-  left_.wait(lock, [this] { return !life_ || !life_->dead_ || life_->borrowers_ == 0; });
-  if (life_ && life_->dead_) {
-    life_.reset();
-    ++rebuilds_;
-  }
-  if (!life_) {
-    CUdevice device = 0;
-    if (auto error = check(driver_.deviceGet(&device, ordinal_), "cuDeviceGet")) raise(*error, "");
-    auto begun = Life::begin(driver_, device);
-    if (!begun) raise(begun.error(), "making a context");
-    life_ = std::move(begun).value();
-  }
-  Life& life = *life_;
-  if (auto error = check(driver_.ctxSetCurrent(life.context()), "cuCtxSetCurrent")) {
-    raise(*error, "");
-  }
-  Stream stream;
-  if (!life.idle_.empty()) {
-    stream = std::move(life.idle_.back());
-    life.idle_.pop_back();
+// ---- Coming and going.
+
+void Device::enter(Pipeline& pipeline, Passage& passage) {
+  Lock lock(mutex_);
+  bool alone = suspects_.contains(passage.task());
+  if (alone) {
+    ++waitingAlone_;
+    changed_.wait(lock, [this] { return inside_ == 0; });
+    --waitingAlone_;
+    alone_ = true;
   } else {
-    auto created = createStream(driver_);
-    if (!created) {
-      Severity severity = created.error().severity();
-      life.dead_ = life.dead_ || severity == Severity::context || severity == Severity::device;
-      raise(created.error(), "");
-    }
-    stream = std::move(created).value();
+    changed_.wait(lock, [this] { return !alone_ && waitingAlone_ == 0; });
   }
-  ++life.borrowers_;
-  return Lease(*this, life, std::move(stream));
+  ++inside_;
+  try {
+    attach(pipeline, lock);
+  } catch (...) {
+    leave(passage, alone);
+    throw;
+  }
+  pipeline.inside_ = &passage;
+  passage.pipeline_ = &pipeline;
+  passage.began_ = Passage::Clock::now();
 }
 
-void Device::giveBack(Life& life, Stream stream) {
-  std::lock_guard lock(mutex_);
-  --life.borrowers_;
-  life.idle_.push_back(std::move(stream));  // of a dead one too: it is destroyed with the context
-  if (life.dead_ && life.borrowers_ == 0) left_.notify_all();
+// Gives the pipeline its place in the living context, making one if need be.
+void Device::attach(Pipeline& pipeline, Lock& lock) {
+  for (int tries = 1;; ++tries) {
+    changed_.wait(lock, [this] { return !life_ || !life_->wrong_ || attached_.empty(); });
+    if (life_ && life_->wrong_) {
+      life_.reset();
+      ++rebuilds_;
+    }
+    if (!life_) {
+      CUdevice device = 0;
+      if (auto error = check(driver_.deviceGet(&device, ordinal_), "cuDeviceGet")) {
+        raise(*error, "");
+      }
+      auto begun = Life::begin(driver_, device);
+      if (!begun) raise(begun.error(), "making a context");
+      life_ = std::move(begun).value();
+    }
+    auto failed = check(driver_.ctxSetCurrent(life_->context()), "cuCtxSetCurrent");
+    if (!failed && !pipeline.life_) failed = settleIn(pipeline, *life_);
+    if (!failed) return;
+    Severity severity = failed->severity();
+    if (severity == Severity::context || severity == Severity::device) {
+      if (!life_->wrong_) life_->wrong_ = failed;
+      completions_.wake();
+    }
+    // The context died by another's hand: this one begins in the next.
+    if (severity != Severity::context || tries == kMostTries) raise(*failed, "");
+  }
 }
 
-void Device::condemn(Life& life) {
-  std::lock_guard lock(mutex_);
-  life.dead_ = true;
+std::optional<DriverError> Device::settleIn(Pipeline& pipeline, Life& life) {
+  auto kept = [](auto& idle, auto&& make) {
+    using Made = decltype(make());
+    if (idle.empty()) return make();
+    Made one(std::move(idle.back()));
+    idle.pop_back();
+    return one;
+  };
+  auto compute = kept(life.idle_, [&] { return createStream(driver_); });
+  if (!compute) return compute.error();
+  auto tail = kept(life.idle_, [&] { return createStream(driver_); });
+  if (!tail) return tail.error();
+  auto behind = kept(life.events_, [&] { return createEvent(driver_); });
+  if (!behind) return behind.error();
+  pipeline.compute_ = std::move(compute).value();
+  pipeline.tail_ = std::move(tail).value();
+  pipeline.behind_ = std::move(behind).value();
+  pipeline.life_ = &life;
+  attached_.push_back(&pipeline);
+  return std::nullopt;
+}
+
+void Device::withdraw(Pipeline& pipeline, Passage& passage) {
+  Lock lock(mutex_);
+  pipeline.inside_ = nullptr;
+  leave(passage, suspects_.contains(passage.task()));
+  if (pipeline.life_->wrong_) completions_.wake();
+}
+
+Completions::Ticket* Device::handOver(Pipeline& pipeline, Passage& passage) {
+  Completions::Ticket* ticket = nullptr;
+  {
+    Lock lock(mutex_);
+    pipeline.inside_ = nullptr;
+    pipeline.sent_.push_back(&passage);
+    if (!pipeline.life_->wrong_) {
+      if (freeTickets_.empty()) {
+        ticket = &tickets_.emplace_back();
+        ticket->queue = &completions_;
+      } else {
+        ticket = freeTickets_.back();
+        freeTickets_.pop_back();
+      }
+      ticket->subject = &passage;
+      passage.ticket_ = ticket;
+      pipeline.sending_ = true;
+    }
+  }
+  if (ticket) completions_.watch();
+  else completions_.wake();
+  return ticket;
+}
+
+void Device::handedOver(Pipeline& pipeline) {
+  Lock lock(mutex_);
+  pipeline.sending_ = false;
+  if (pipeline.life_->wrong_) completions_.wake();
+}
+
+void Device::detach(Pipeline& pipeline) {
+  Lock lock(mutex_);
+  ALNILAM_ASSERT(!pipeline.inside_ && pipeline.sent_.empty());
+  if (pipeline.life_) letGo(pipeline);
+}
+
+// What it had of the Life goes back to it; of a dead one too, to be destroyed with the context.
+void Device::letGo(Pipeline& pipeline) {
+  Life& life = *pipeline.life_;
+  life.idle_.push_back(std::move(pipeline.compute_));
+  life.idle_.push_back(std::move(pipeline.tail_));
+  life.events_.push_back(std::move(pipeline.behind_));
+  pipeline.kernels_.clear();
+  pipeline.life_ = nullptr;
+  std::erase(attached_, &pipeline);
+  changed_.notify_all();
+}
+
+void Device::leave(Passage& passage, bool undone) {
+  --inside_;
+  alone_ = false;
+  if (undone) suspects_.insert(passage.task());
+  else suspects_.erase(passage.task());
+  if (inside_ == 0 || waitingAlone_ == 0) changed_.notify_all();
+}
+
+// ---- Ends.
+
+void Device::condemn(Life& life, const DriverError& error) {
+  Lock lock(mutex_);
+  if (!life.wrong_) life.wrong_ = error;
+  completions_.wake();
+}
+
+void Device::settle(std::vector<Completions::Passed>& passed) {
+  std::vector<std::pair<Passage*, Passage::End>> ended;
+  {
+    Lock lock(mutex_);
+    for (const Completions::Passed& one : passed) {
+      auto* passage = static_cast<Passage*>(std::exchange(one.ticket->subject, nullptr));
+      freeTickets_.push_back(one.ticket);
+      if (!passage) continue;  // its Life was buried meanwhile
+      Pipeline& pipeline = *passage->pipeline_;
+      std::erase(pipeline.sent_, passage);
+      Passage::End end;
+      end.ran = one.at - std::max(passage->began_, pipeline.lastEnd_);
+      pipeline.lastEnd_ = one.at;
+      leave(*passage, false);
+      ended.emplace_back(passage, end);
+    }
+  }
+  for (auto& [passage, end] : ended) passage->over(end);
+  bury();
+}
+
+// Ends what is under way in a dead Life, and lets go of it where nothing is.
+void Device::bury() {
+  std::vector<std::pair<Passage*, Passage::End>> lost;
+  {
+    Lock lock(mutex_);
+    if (!life_ || !life_->wrong_) return;
+    Life& life = *life_;
+    if (life.unfinished_ == 0) {
+      for (const Pipeline* pipeline : attached_) {
+        life.unfinished_ += pipeline->sent_.size() + (pipeline->inside_ ? 1 : 0);
+      }
+    }
+    bool gone = life.wrong_->severity() == Severity::device;
+    Passage::End end;
+    end.how = gone || life.unfinished_ == 1 ? Passage::End::How::failed
+                                            : Passage::End::How::undone;
+    end.wrong = life.wrong_;
+    Passage::Clock::time_point now = Passage::Clock::now();
+    for (Pipeline* pipeline : attached_) {
+      // The last first: whoever runs them again puts each before those that are there already.
+      for (; !pipeline->sent_.empty(); pipeline->sent_.pop_back()) {
+        Passage* passage = pipeline->sent_.back();
+        if (passage->ticket_) passage->ticket_->subject = nullptr;
+        end.ran = now - std::max(passage->began_, pipeline->lastEnd_);
+        leave(*passage, end.how == Passage::End::How::undone);
+        lost.emplace_back(passage, end);
+      }
+    }
+  }
+  for (auto& [passage, end] : lost) passage->over(end);
+  Lock lock(mutex_);
+  if (!life_ || !life_->wrong_) return;  // all had left, and the next Life has begun
+  for (std::size_t i = attached_.size(); i-- > 0;) {
+    Pipeline* pipeline = attached_[i];
+    if (!pipeline->inside_ && !pipeline->sending_ && pipeline->sent_.empty()) letGo(*pipeline);
+  }
+}
+
+// Asks whether the context is still sound; answers whether anything is under way.
+bool Device::look() {
+  Lock lock(mutex_);
+  const Pipeline* busy = nullptr;
+  for (const Pipeline* pipeline : attached_) {
+    if (!pipeline->sent_.empty()) busy = pipeline;
+  }
+  if (!busy) return false;
+  Life& life = *life_;
+  if (life.wrong_) return true;
+  CurrentContext current(driver_, life.context());
+  auto error = current.error();
+  if (!error) error = check(driver_.streamQuery(busy->tail_.get()), "cuStreamQuery");
+  if (error && error->severity() != Severity::retry && error->severity() != Severity::call) {
+    life.wrong_ = error;
+  }
+  return true;
 }
 
 std::uint64_t Device::rebuilds() const {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   return rebuilds_;
 }
 
@@ -156,6 +339,14 @@ void Device::raise(const DriverError& error, const std::string& what) const {
   if (!what.empty()) text += ", " + what;
   if (error.code == CUDA_ERROR_OUT_OF_MEMORY) throw OutOfDeviceMemory(text);
   throw DeviceError(text);
+}
+
+std::exception_ptr Device::exceptionOf(const DriverError& error) const {
+  try {
+    raise(error, "");
+  } catch (...) {
+    return std::current_exception();
+  }
 }
 
 }  // namespace alnilam::gpu

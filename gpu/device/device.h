@@ -1,39 +1,50 @@
 #pragma once
-// One device of this process: its primary context and what is kept ready in it.
+// One device of this process: its primary context, what is kept ready in it, and who uses it.
 //
 // The primary context is retained once and shared with the user's CUDA runtime code.  Streams,
 // pinned staging blocks, the memory pool and compiled modules are made on demand and kept, because
 // making any of them costs more than a small task.  All of that dies together when a kernel leaves
-// a sticky error behind, so it is one object, a Life.  A task borrows the Life and a stream of it
-// for as long as it runs:
+// a sticky error behind, so it is one object, a Life.  Slots use it through their Pipelines
+// (pipeline.h):
 //
-//     alive -- a call returns a sticky error --> dead -- the last borrower left --> gone
-//       ^                                                                             |
-//       +------------------------------- the next borrow -----------------------------+
+//     alive -- a call returns a sticky error --> dead -- the last Pipeline detached --> gone
+//       ^                                                                               |
+//       +------------------------------ the next task begins ---------------------------+
 //
-// Whoever borrows while the device is dead waits for the borrowers to leave: each of them sees the
-// same sticky error at its next call, so none stays for long.  Idle slots hold nothing, so they
-// never keep a dead Life.
+// When a Life dies, all that was under way in it ends at once (`bury`), without its host functions,
+// which a failed context calls no more.  The driver does not say whose kernel it was.  If one task
+// alone was on the device, it was that one's, and it fails.  Otherwise nobody is charged: all of
+// them are undone and run again, each alone on the device, and whoever fails alone is charged.  So
+// innocents lose time and nothing else, and one bad task ends after at most two runs.  A device
+// that is gone (Severity::device) fails all: there is nothing here to run them again on.
 //
-// Threading: any thread.  A Lease belongs to one thread.
-// Lifetime: the Device outlives its Leases; the Driver outlives the Device.
-// Errors: DeviceError; nothing is thrown by giving back.
+// Threading: any thread.  Lives are buried by the thread of the completions, and by no other.
+// Lifetime: the Device outlives its Pipelines; the Driver outlives the Device.
+// Errors: DeviceError and OutOfDeviceMemory; nothing is thrown by leaving.
 
+#include "core/base/ids.h"
 #include "core/cluster/topology.h"
+#include "gpu/device/completions.h"
 #include "gpu/device/kernel_table.h"
 #include "gpu/driver/handle.h"
 
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace alnilam::gpu {
+
+class Passage;
+class Pipeline;
 
 // Pinned host memory of at least `size()` bytes.
 class Staging {
@@ -84,32 +95,9 @@ class Life {
 
   // Guarded by the Device's mutex.
   std::vector<Stream> idle_;
-  std::size_t borrowers_ = 0;
-  bool dead_ = false;
-};
-
-class Device;
-
-// One task's hold on a device.
-class Lease {
- public:
-  Lease() = default;
-  Lease(Lease&& other) noexcept { *this = std::move(other); }
-  Lease& operator=(Lease&& other) noexcept;
-  ~Lease();
-
-  Life& life() const { return *life_; }
-  CUstream stream() const { return stream_.get(); }
-  explicit operator bool() const { return life_ != nullptr; }
-
- private:
-  friend class Device;
-  Lease(Device& device, Life& life, Stream stream)
-      : device_(&device), life_(&life), stream_(std::move(stream)) {}
-
-  Device* device_ = nullptr;
-  Life* life_ = nullptr;
-  Stream stream_;
+  std::vector<Event> events_;
+  std::optional<DriverError> wrong_;  // what it died of
+  std::size_t unfinished_ = 0;        // tasks that were on it when it was first buried
 };
 
 class Device {
@@ -125,12 +113,9 @@ class Device {
   // "GPU 1 (NVIDIA H100)", for messages.
   std::string title() const;
 
-  // A stream in the living context, retaining it anew if need be; may wait (see above).  Makes the
-  // context current on this thread.
-  Lease borrow();
-
-  // Nobody gets this Life any more.  Call it for errors of severity `context` and `device`.
-  void condemn(Life& life);
+  // Nobody gets this Life any more, and what is under way in it ends.  Call it for errors of
+  // severity `context` and `device`; the first one counts.
+  void condemn(Life& life, const DriverError& error);
 
   // How often the context was made anew after an error.
   std::uint64_t rebuilds() const;
@@ -138,10 +123,28 @@ class Device {
   // Throws what `error` is at the public API: OutOfDeviceMemory or DeviceError, with the device's
   // title and, if not empty, `what` the call was for.
   [[noreturn]] void raise(const DriverError& error, const std::string& what) const;
+  std::exception_ptr exceptionOf(const DriverError& error) const;
 
  private:
-  friend class Lease;
-  void giveBack(Life& life, Stream stream);
+  friend class Pipeline;
+  using Lock = std::unique_lock<std::mutex>;
+
+  // For pipeline.h, which says what they promise.
+  void enter(Pipeline& pipeline, Passage& passage);
+  void withdraw(Pipeline& pipeline, Passage& passage);
+  // The ticket for the passage's host function; null if there is no use in launching one.
+  Completions::Ticket* handOver(Pipeline& pipeline, Passage& passage);
+  void handedOver(Pipeline& pipeline);
+  void detach(Pipeline& pipeline);
+
+  void attach(Pipeline& pipeline, Lock& lock);
+  std::optional<DriverError> settleIn(Pipeline& pipeline, Life& life);
+  void letGo(Pipeline& pipeline);             // the mutex is held
+  void leave(Passage& passage, bool undone);  // likewise
+  // Called by the completions' thread.
+  void settle(std::vector<Completions::Passed>& passed);
+  void bury();
+  bool look();
 
   const Driver& driver_;
   const int ordinal_;
@@ -149,9 +152,21 @@ class Device {
   const Gpu gpu_;
   const std::string label_;
   mutable std::mutex mutex_;
-  std::condition_variable left_;  // a borrower left a dead Life
+  std::condition_variable changed_;  // a task or a pipeline left
   std::unique_ptr<Life> life_;
   std::uint64_t rebuilds_ = 0;
+  std::vector<Pipeline*> attached_;  // to life_
+
+  // Who is on the device: any number of tasks, or one of those that are to be alone.
+  std::size_t inside_ = 0;
+  std::size_t waitingAlone_ = 0;
+  bool alone_ = false;
+  std::set<TaskId> suspects_;  // were on a Life that died, and have not ended since
+
+  // Of lost passages too, whose host functions may come late or never.
+  std::deque<Completions::Ticket> tickets_;
+  std::vector<Completions::Ticket*> freeTickets_;
+  Completions completions_;  // last: its thread uses all of the above
 };
 
 }  // namespace alnilam::gpu

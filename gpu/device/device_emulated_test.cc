@@ -4,7 +4,7 @@
 #include "core/api/errors.h"
 #include "gpu/device/context.h"
 #include "gpu/device/device.h"
-#include "gpu/device/device_host.h"
+#include "gpu/device/device_fixture_test.h"
 #include "vectors.ptx.h"
 
 #include <gmock/gmock.h>
@@ -34,10 +34,8 @@ class EmulatedDeviceTest : public testing::Test {
     host_ = std::move(opened).value();
   }
 
-  std::unique_ptr<SlotDevices> slot(std::vector<std::uint32_t> gpus, Bytes bound = 0) {
-    SlotGrant grant;
-    for (std::uint32_t gpu : gpus) grant.devices.push_back({gpu, Amount::whole(1), bound});
-    return host_->open(grant);
+  std::unique_ptr<TestSlot> slot(std::vector<std::uint32_t> gpus, Bytes bound = 0) {
+    return std::make_unique<TestSlot>(openSlot(*host_, std::move(gpus), bound));
   }
 
   std::unique_ptr<GpuHost> host_;

@@ -1,49 +1,32 @@
 #include "gpu/device/device_host.h"
 
 #include "core/api/errors.h"
-#include "gpu/device/context.h"
-#include "gpu/device/device.h"
+#include "gpu/device/context_state.h"
 
-#include <algorithm>
+#include <utility>
 
 namespace alnilam::gpu {
 
-// One slot's contexts, one a device, in the order of the grant.
+// One slot's way through its devices, in the order of the grant.
 class SlotContexts final : public SlotDevices {
  public:
   void add(Device& device, Bytes bound) {
-    Context* first = contexts_.empty() ? nullptr : contexts_.front().get();
-    contexts_.push_back(std::unique_ptr<Context>(new Context(device, bound, first)));
+    pipelines_.push_back(std::make_unique<Pipeline>(device, bound));
   }
 
-  Context& begin() override {
-    // In the order of the devices, whatever that of the grant: two tasks that wait for two devices
-    // to be rebuilt must not wait for each other.
-    std::vector<Context*> order;
-    for (auto& context : contexts_) order.push_back(context.get());
-    std::sort(order.begin(), order.end(),
-              [](const Context* a, const Context* b) { return a->device() < b->device(); });
-    try {
-      for (Context* context : order) context->begin();
-      contexts_.front()->makeCurrent();
-    } catch (...) {
-      for (Context* context : order) static_cast<void>(context->finish());
-      throw;
-    }
-    return *contexts_.front();
+  Context& begin(TaskId id, DeviceTask& task) override {
+    auto stay = std::make_unique<TaskStay>(id, task);
+    stay->begin(pipelines_);
+    stay_ = std::move(stay);
+    return *stay_->contexts().front();
   }
 
-  void finish() override {
-    std::exception_ptr first;
-    for (auto& context : contexts_) {
-      std::exception_ptr wrong = context->finish();
-      if (!first) first = wrong;
-    }
-    if (first) std::rethrow_exception(first);
-  }
+  // The stay owns itself from here on.
+  void finish() override { stay_.release()->send(); }
 
  private:
-  std::vector<std::unique_ptr<Context>> contexts_;
+  std::vector<std::unique_ptr<Pipeline>> pipelines_;
+  std::unique_ptr<TaskStay> stay_;  // of the task whose function runs
 };
 
 GpuHost::GpuHost(std::unique_ptr<Loaded> loaded, std::vector<OfferedGpu> offered, std::string why)

@@ -15,6 +15,7 @@ struct CUctx_st {
 };
 struct CUstream_st {
   CUctx_st* context = nullptr;
+  int number = 0;
   std::vector<std::function<void()>> queue;
   std::size_t done = 0;
 };
@@ -41,6 +42,8 @@ struct Everything {
   std::map<int, std::pair<std::unique_ptr<CUctx_st>, int>> contexts;  // and how often retained
   std::map<CUdeviceptr, std::pair<std::size_t, std::unique_ptr<std::byte[]>>> memory;
   std::map<std::string, std::unique_ptr<CUfunc_st>> functions;
+  std::map<int, CUstream> streams;  // live ones
+  int lastStream = 0;
 };
 
 Everything& all() {
@@ -73,9 +76,10 @@ void runUntil(CUstream_st& stream, std::size_t position) {
   }
 }
 
-CUresult enqueue(CUstream stream, std::function<void()> work) {
+CUresult enqueue(CUstream stream, const std::string& what, std::function<void()> work) {
   if (stream->context != current) return CUDA_ERROR_INVALID_CONTEXT;
   stream->queue.push_back(std::move(work));
+  all().world.enqueued.push_back(what + " " + std::to_string(stream->number));
   return CUDA_SUCCESS;
 }
 
@@ -122,6 +126,7 @@ CUresult release(CUdevice device) {
 
 CUresult synchronize(CUstream stream) {
   ALNILAM_FAKE_BEGIN("streamSynchronize");
+  ++all().world.waits;
   runUntil(*stream, stream->queue.size());
   return stream->context->sticky;
 }
@@ -131,9 +136,11 @@ CUresult launch(CUfunction function, unsigned gx, unsigned, unsigned, unsigned b
   ALNILAM_FAKE_BEGIN("launchKernel");
   if (gx == 0 || bx == 0) return CUDA_ERROR_INVALID_VALUE;
   auto work = all().world.kernels.at(function->name)(parameters);
-  return enqueue(stream, [work, context = stream->context] {
+  return enqueue(stream, "launch " + function->name, [work, context = stream->context] {
     CUresult code = work();
-    if (severityOf(code) == Severity::context) context->sticky = code;
+    Severity severity = severityOf(code);
+    bool lasting = severity == Severity::context || severity == Severity::device;
+    if (lasting) context->sticky = code;
   });
 }
 
@@ -173,17 +180,27 @@ void fillContexts(Driver& d) {
   };
   d.streamCreateWithPriority = [](CUstream* stream, unsigned, int) -> CUresult {
     ALNILAM_FAKE_BEGIN("streamCreateWithPriority");
-    *stream = new CUstream_st{current, {}, 0};
+    *stream = new CUstream_st{current, ++all().lastStream, {}, 0};
+    all().streams[(*stream)->number] = *stream;
     ++all().world.liveStreams;
     return CUDA_SUCCESS;
   };
   d.streamDestroy = [](CUstream stream) {
     std::lock_guard lock(all().mutex);
+    all().streams.erase(stream->number);
     delete stream;
     --all().world.liveStreams;
     return CUDA_SUCCESS;
   };
   d.streamSynchronize = synchronize;
+  d.streamQuery = [](CUstream stream) -> CUresult {
+    ALNILAM_FAKE_BEGIN("streamQuery");
+    return stream->done < stream->queue.size() ? CUDA_ERROR_NOT_READY : CUDA_SUCCESS;
+  };
+  d.launchHostFunc = [](CUstream stream, CUhostFn function, void* argument) -> CUresult {
+    ALNILAM_FAKE_BEGIN("launchHostFunc");
+    return enqueue(stream, "host", [function, argument] { function(argument); });
+  };
   d.eventCreate = [](CUevent* event, unsigned) -> CUresult {
     *event = new CUevent_st;
     return CUDA_SUCCESS;
@@ -192,14 +209,15 @@ void fillContexts(Driver& d) {
     delete event;
     return CUDA_SUCCESS;
   };
-  d.eventRecord = [](CUevent event, CUstream stream) {
-    std::lock_guard lock(all().mutex);
+  d.eventRecord = [](CUevent event, CUstream stream) -> CUresult {
+    ALNILAM_FAKE_BEGIN("eventRecord");
     *event = {stream, stream->queue.size()};
     return CUDA_SUCCESS;
   };
   d.streamWaitEvent = [](CUstream stream, CUevent event, unsigned) {
     std::lock_guard lock(all().mutex);
-    return enqueue(stream, [earlier = *event] { runUntil(*earlier.stream, earlier.position); });
+    return enqueue(stream, "wait " + std::to_string(event->stream->number),
+                   [earlier = *event] { runUntil(*earlier.stream, earlier.position); });
   };
 }
 
@@ -239,7 +257,7 @@ void fillMemory(Driver& d) {
       dropMemory(pointer);
       return stream->context->sticky;
     }
-    return enqueue(stream, [pointer] { dropMemory(pointer); });
+    return enqueue(stream, "free", [pointer] { dropMemory(pointer); });
   };
   d.memHostAlloc = [](void** pointer, std::size_t size, unsigned) -> CUresult {
     ALNILAM_FAKE_BEGIN("memHostAlloc");
@@ -256,27 +274,28 @@ void fillMemory(Driver& d) {
   d.memcpyHtoDAsync = [](CUdeviceptr to, const void* from, std::size_t size,
                          CUstream stream) -> CUresult {
     ALNILAM_FAKE_BEGIN("memcpyHtoDAsync");
-    return enqueue(stream, [to, from, size] { std::memcpy(at(to), from, size); });
+    return enqueue(stream, "copy in", [to, from, size] { std::memcpy(at(to), from, size); });
   };
   d.memcpyDtoHAsync = [](void* to, CUdeviceptr from, std::size_t size,
                          CUstream stream) -> CUresult {
     ALNILAM_FAKE_BEGIN("memcpyDtoHAsync");
-    return enqueue(stream, [to, from, size] { std::memcpy(to, at(from), size); });
+    return enqueue(stream, "copy home", [to, from, size] { std::memcpy(to, at(from), size); });
   };
   d.memcpyDtoDAsync = [](CUdeviceptr to, CUdeviceptr from, std::size_t size,
                          CUstream stream) -> CUresult {
     ALNILAM_FAKE_BEGIN("memcpyDtoDAsync");
-    return enqueue(stream, [to, from, size] { std::memcpy(at(to), at(from), size); });
+    return enqueue(stream, "copy", [to, from, size] { std::memcpy(at(to), at(from), size); });
   };
   d.memcpyPeerAsync = [](CUdeviceptr to, CUcontext, CUdeviceptr from, CUcontext, std::size_t size,
                          CUstream stream) -> CUresult {
     ALNILAM_FAKE_BEGIN("memcpyPeerAsync");
-    return enqueue(stream, [to, from, size] { std::memcpy(at(to), at(from), size); });
+    return enqueue(stream, "copy across",
+                   [to, from, size] { std::memcpy(at(to), at(from), size); });
   };
   d.memsetD8Async = [](CUdeviceptr to, unsigned char value, std::size_t count,
                        CUstream stream) -> CUresult {
     ALNILAM_FAKE_BEGIN("memsetD8Async");
-    return enqueue(stream, [to, value, count] { std::memset(at(to), value, count); });
+    return enqueue(stream, "fill", [to, value, count] { std::memset(at(to), value, count); });
   };
 }
 
@@ -329,8 +348,14 @@ void fillCode(Driver& d) {
 
 World& world() { return all().world; }
 
+void advance() {
+  std::lock_guard lock(all().mutex);
+  for (auto& [number, stream] : all().streams) runUntil(*stream, stream->queue.size());
+}
+
 void reset(World next) {
   all().world = std::move(next);
+  all().lastStream = 0;
   current = nullptr;
 }
 

@@ -1,9 +1,10 @@
 #pragma once
 // A driver for tests of the device layer: as late as a driver may be, and failing on demand.
 //
-// Nothing that is enqueued happens before somebody waits for its stream, so a buffer that is given
-// up too early is a buffer that a sanitizer sees.  Device memory is host memory, at its address.
-// Kernels are functions of the test, by name.  What runs kernels for real is the emulator.
+// Nothing that is enqueued happens before somebody waits for its stream or the test says so
+// (`advance`), so a buffer that is given up too early is a buffer that a sanitizer sees.  Device
+// memory is host memory, at its address.  Kernels are functions of the test, by name.  What runs
+// kernels for real is the emulator.
 //
 // There is one world a process, because a driver's functions carry no state of their own.
 //
@@ -38,12 +39,18 @@ struct World {
   int livePinned = 0;
   int modules = 0;  // loaded so far
   std::vector<const char*> images = {};  // of those
+  int waits = 0;    // for a stream, so far
   std::size_t used = 0;  // bytes of device memory, over all devices
+  // What was enqueued, in order, as "launch add 1" or "copy home 2": the streams count from 1.
+  std::vector<std::string> enqueued = {};
 };
 
 // The world, and the driver that acts in it.  reset() begins a new one.
 World& world();
 void reset(World next);
 const Driver& driver();
+
+// Has everything happen that is enqueued, on all streams in the order of their making.
+void advance();
 
 }  // namespace alnilam::gpu::fake

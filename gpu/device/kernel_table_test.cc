@@ -5,7 +5,7 @@
 
 #include "core/api/errors.h"
 #include "gpu/device/context.h"
-#include "gpu/device/device_host.h"
+#include "gpu/device/device_fixture_test.h"
 #include "gpu/device/fake_driver.h"
 
 #include <gmock/gmock.h>
@@ -35,12 +35,10 @@ class KernelTableTest : public testing::Test {
     OfferedGpu one;
     one.gpu.model = "Fake";
     host_ = std::make_unique<GpuHost>(std::move(loaded), std::vector{one}, "");
-    SlotGrant grant;
-    grant.devices.push_back({0, Amount::whole(1), 0});
-    slot_ = host_->open(grant);
+    slot_ = std::make_unique<TestSlot>(openSlot(*host_, {0}), fake::advance);
     gpu_ = &slot_->begin();
   }
-  ~KernelTableTest() override { slot_->finish(); }
+  ~KernelTableTest() override { slot_->end(); }
 
   template <typename... Parameters, typename... Arguments>
   std::string mistakeIn(const Kernel<void(Parameters...)>& kernel, Dim grid, Dim block,
@@ -54,7 +52,7 @@ class KernelTableTest : public testing::Test {
   }
 
   std::unique_ptr<GpuHost> host_;
-  std::unique_ptr<SlotDevices> slot_;
+  std::unique_ptr<TestSlot> slot_;
   Context* gpu_;
   int* none_ = nullptr;
 };

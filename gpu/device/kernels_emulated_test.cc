@@ -3,7 +3,7 @@
 
 #include "core/api/errors.h"
 #include "gpu/device/context.h"
-#include "gpu/device/device_host.h"
+#include "gpu/device/device_fixture_test.h"
 #include "gpu/device/runtime_compiler.h"
 #include "gpu/driver/nvrtc.h"
 #include "shapes.ptx.h"
@@ -39,9 +39,7 @@ class EmulatedKernelsTest : public testing::Test {
     auto opened = openGpus(options);
     if (!opened) throw std::runtime_error(opened.error().why);
     host_ = std::move(opened).value();
-    SlotGrant grant;
-    grant.devices.push_back({0, Amount::whole(1), 0});
-    slot_ = host_->open(grant);
+    slot_ = std::make_unique<TestSlot>(openSlot(*host_, {0}));
     gpu_ = &slot_->begin();
   }
   ~EmulatedKernelsTest() override { slot_->finish(); }
@@ -64,7 +62,7 @@ class EmulatedKernelsTest : public testing::Test {
   }
 
   std::unique_ptr<GpuHost> host_;
-  std::unique_ptr<SlotDevices> slot_;
+  std::unique_ptr<TestSlot> slot_;
   Context* gpu_;
 };
 

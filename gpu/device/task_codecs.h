@@ -3,11 +3,11 @@
 //
 // A gpu::View<const T> parameter is an input's elements, copied to the device on the task's stream
 // before the function's own work; the copy counts against the task's bound and ends with the task.
-// A gpu::Array<T> result is copied home behind the function's work, straight to where the result
-// lies (a message, or the node's store), in the layout of core/api/array_layout.h.  So the other
-// side may take it as std::vector<T>, View<const T> or gpu::View<const T>.
+// A gpu::Array<T> result is copied home behind the function's work, to where the result lies (a
+// message, or the node's store), in the layout of core/api/array_layout.h.  So the other side may
+// take it as std::vector<T>, View<const T> or gpu::View<const T>.
 //
-// Whoever runs the task waits for the stream (SlotDevices::finish) before the bytes are used.
+// The bytes are there when the task has ended on its devices (core/engine/device_host.h).
 //
 // Threading: on the task's thread.
 // Errors: BadArgumentsError for bytes that are no array of T; OutOfDeviceMemory; DeviceError.
@@ -43,7 +43,7 @@ struct ResultCodec<gpu::Array<T>> {
     ArrayLayout layout = arrayLayout(sizeof(T), result.size());
     std::span<std::byte> room = call.result->room(layout.total);
     writeArrayHeader(room, sizeof(T), result.size());
-    call.gpu->giveResult(result, room.subspan(layout.offset));
+    call.gpu->giveResult(std::move(result), room.subspan(layout.offset));
   }
 };
 

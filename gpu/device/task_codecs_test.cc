@@ -3,7 +3,7 @@
 
 #include "gpu/device/task_codecs.h"
 
-#include "gpu/device/device_host.h"
+#include "gpu/device/device_fixture_test.h"
 #include "gpu/device/fake_driver.h"
 
 #include <gmock/gmock.h>
@@ -138,16 +138,16 @@ class TaskCodecsTest : public testing::Test {
     std::vector<std::span<const std::byte>> inputs(objects.begin(), objects.end());
     SlotGrant grant;
     grant.devices = std::move(devices);
-    auto slot = host_->open(grant);
+    TestSlot slot(host_->open(grant), fake::advance);
     HeapSink sink;
-    TaskCall call{arguments, inputs, &slot->begin(), &sink};
+    TaskCall call{arguments, inputs, &slot.begin(), &sink};
     try {
       findTask(std::string_view(function))->thunk(call);
     } catch (...) {
-      slot->finish();
+      slot.finish();
       throw;
     }
-    slot->finish();
+    slot.finish();
     return {sink.result.begin(), sink.result.end()};
   }
 

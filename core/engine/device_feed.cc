@@ -1,0 +1,115 @@
+#include "core/engine/device_feed.h"
+
+#include <utility>
+
+namespace alnilam {
+
+// A task between begin and its end on the devices; owns itself from finish() on.
+class DeviceFeed::Stay final : public DeviceTask {
+ public:
+  Stay(DeviceFeed& feed, RunTask task)
+      : feed_(feed), task_(std::move(task)), run_(feed.invocation_, task_) {}
+
+  void ended(const DeviceEnd& end) override { feed_.hear(std::unique_ptr<Stay>(this), end); }
+
+  RunTask& task() { return task_; }
+  TaskRun& run() { return run_; }
+  std::exception_ptr thrown;  // by the function
+
+ private:
+  DeviceFeed& feed_;
+  RunTask task_;
+  TaskRun run_;  // of task_
+};
+
+DeviceFeed::DeviceFeed(const Invocation& invocation, std::unique_ptr<SlotDevices> devices,
+                       std::string why, std::uint32_t gpu, Ends ends)
+    : invocation_(invocation),
+      devices_(std::move(devices)),
+      why_(std::move(why)),
+      gpu_(gpu),
+      ends_(std::move(ends)) {}
+
+DeviceFeed::~DeviceFeed() { ALNILAM_ASSERT(inside_ == 0); }
+
+void DeviceFeed::run(RunTask task) {
+  {
+    std::lock_guard lock(mutex_);
+    ++inside_;
+  }
+  auto stay = std::make_unique<Stay>(*this, std::move(task));
+  TaskRun& call = stay->run();
+  std::optional<TaskDone> refused = call.refusal(true);
+  gpu::Context* context = nullptr;
+  if (!refused && !devices_) refused = call.fail(FailureKind::device, "", why_);
+  if (!refused) {
+    try {
+      context = &devices_->begin(stay->task().id, *stay);
+    } catch (...) {
+      refused = call.fail(std::current_exception());
+    }
+  }
+  if (refused) {
+    report(std::move(*refused), stay->task().awaited, {});
+    leave();
+    return;
+  }
+  try {
+    call.call(context);
+  } catch (...) {
+    stay->thrown = std::current_exception();
+  }
+  static_cast<void>(stay.release());  // it may be gone before finish returns
+  devices_->finish();
+}
+
+void DeviceFeed::hear(std::unique_ptr<Stay> stay, const DeviceEnd& end) {
+  bool awaited = stay->task().awaited;
+  if (end.how == DeviceEnd::How::undone) {
+    stay->run().abandon();
+    ends_.again(std::move(stay->task()));
+  } else if (stay->thrown) {  // closer to the cause than what the device says of it
+    report(stay->run().fail(stay->thrown), awaited, end.ran);
+  } else if (end.how == DeviceEnd::How::failed) {
+    report(stay->run().fail(end.why), awaited, end.ran);
+  } else {
+    report(stay->run().succeed(), awaited, end.ran);
+  }
+  stay.reset();  // before the feed may go
+  leave();
+}
+
+void DeviceFeed::report(TaskDone done, bool awaited, Duration ran) {
+  done.ran = ran;
+  done.gpu = gpu_;
+  if (done.how != TaskDone::How::failed) {
+    std::lock_guard lock(mutex_);
+    usual_ = usual_ ? *usual_ + (ran - *usual_) / 8 : ran;
+  }
+  ends_.done(std::move(done), awaited);
+}
+
+// The last that is done for a task: once nothing is inside, the feed may be destroyed.
+void DeviceFeed::leave() {
+  std::lock_guard lock(mutex_);
+  --inside_;
+  ends_.moved();
+  if (inside_ == 0) empty_.notify_all();
+}
+
+std::size_t DeviceFeed::inside() const {
+  std::lock_guard lock(mutex_);
+  return inside_;
+}
+
+std::optional<Duration> DeviceFeed::usual() const {
+  std::lock_guard lock(mutex_);
+  return usual_;
+}
+
+void DeviceFeed::drain() {
+  std::unique_lock lock(mutex_);
+  empty_.wait(lock, [this] { return inside_ == 0; });
+}
+
+}  // namespace alnilam

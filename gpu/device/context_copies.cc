@@ -1,0 +1,141 @@
+// Copies of a gpu::Context, through pinned memory: they run beside the host and the kernels.
+
+#include "core/api/errors.h"
+#include "gpu/device/context_state.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace alnilam::gpu {
+namespace {
+
+// More pinned memory than this a task does not hold at once; copies beyond it wait.
+constexpr std::size_t kMaxStagedOfTask = 64 << 20;
+
+}  // namespace
+
+Staging& Context::State::stage(std::size_t bytes) {
+  auto block = pipeline.life().takeStaging(bytes);
+  if (!block) {
+    pipeline.note(block.error());
+    device.raise(block.error(), "taking pinned memory for a copy");
+  }
+  stagedBytes += block.value().size();
+  return staged.emplace_back(std::move(block).value());
+}
+
+void Context::State::releaseStaged() {
+  for (Staging& block : staged) pipeline.life().giveStaging(std::move(block));
+  staged.clear();
+  stagedBytes = 0;
+  deliveries.clear();
+}
+
+void Context::copyIn(std::uint64_t to, const void* from, std::size_t bytes) {
+  State& state = *state_;
+  if (deviceCount() > 1) makeCurrent();
+  auto* source = static_cast<const std::byte*>(from);
+  while (bytes > 0) {
+    if (state.stagedBytes >= kMaxStagedOfTask) synchronize();
+    Staging& block = state.stage(bytes);
+    std::size_t part = std::min(bytes, block.size());
+    std::memcpy(block.data(), source, part);
+    state.must(state.driver().memcpyHtoDAsync(to, block.data(), part,
+                                              state.pipeline.compute()),
+               "cuMemcpyHtoDAsync");
+    source += part;
+    to += part;
+    bytes -= part;
+  }
+}
+
+void Context::copyOut(void* to, std::uint64_t from, std::size_t bytes) {
+  State& state = *state_;
+  if (deviceCount() > 1) makeCurrent();
+  auto* target = static_cast<std::byte*>(to);
+  while (bytes > 0) {
+    if (state.stagedBytes >= kMaxStagedOfTask) synchronize();
+    Staging& block = state.stage(bytes);
+    std::size_t part = std::min(bytes, block.size());
+    state.must(state.driver().memcpyDtoHAsync(block.data(), from, part,
+                                              state.pipeline.compute()),
+               "cuMemcpyDtoHAsync");
+    state.deliveries.push_back({target, state.staged.size() - 1, part});
+    target += part;
+    from += part;
+    bytes -= part;
+  }
+}
+
+std::uintptr_t Context::takeInput(std::span<const std::byte> bytes) {
+  if (bytes.empty()) return 0;
+  OwnedBlock block = allocateBytes(1, bytes.size());
+  std::uint64_t address = block->address;
+  state_->inputs.push_back(std::move(block));
+  copyIn(address, bytes.data(), bytes.size());
+  return static_cast<std::uintptr_t>(address);
+}
+
+// Goes on its way when the function has returned (send).
+void Context::copyResult(OwnedBlock from, std::span<std::byte> to) {
+  if (to.empty() || !from || !from->owner) return;
+  Context& home = *from->owner;  // the result may lie on another of the task's devices
+  home.unlist(*from);
+  home.state_->homeward.push_back({std::move(from), to});
+}
+
+void Context::State::copyHome(std::uint64_t from, std::span<std::byte> to) {
+  while (!to.empty()) {
+    std::size_t part = to.size();
+    void* target = to.data();
+    if (stagedBytes < kMaxStagedOfTask) {
+      Staging& block = stage(part);
+      part = std::min(part, block.size());
+      results.push_back({target, staged.size() - 1, part});
+      target = block.data();
+    }
+    // Beyond what is staged, the driver copies to pageable memory, and holds this thread up.
+    must(driver().memcpyDtoHAsync(target, from, part, pipeline.tail()), "cuMemcpyDtoHAsync",
+         "copying the result home");
+    from += part;
+    to = to.subspan(part);
+  }
+}
+
+void Context::copyAcross(std::uint64_t to, std::uint64_t from, std::size_t bytes, Context& of) {
+  State& state = *state_;
+  const Driver& driver = state.driver();
+  if (bytes == 0) return;
+  if (&of == this) {
+    state.must(driver.memcpyDtoDAsync(to, from, bytes, state.pipeline.compute()),
+               "cuMemcpyDtoDAsync");
+    return;
+  }
+  // Behind what the other device has been given, and the other's later work behind the copy, since
+  // it may free or overwrite the source.
+  auto follow = [&](Context& later, Context& earlier) {
+    earlier.makeCurrent();
+    auto event = createEvent(driver);
+    if (!event) {
+      earlier.state_->pipeline.note(event.error());
+      earlier.state_->device.raise(event.error(), "");
+    }
+    earlier.state_->must(driver.eventRecord(event.value().get(), earlier.state_->pipeline.compute()),
+                         "cuEventRecord");
+    later.makeCurrent();
+    later.state_->must(driver.streamWaitEvent(later.state_->pipeline.compute(), event.value().get(), 0),
+                       "cuStreamWaitEvent");
+    earlier.makeCurrent();  // the event is destroyed in its own context
+  };
+  follow(*this, of);
+  makeCurrent();
+  state.must(driver.memcpyPeerAsync(to, state.pipeline.life().context(), from,
+                                    of.state_->pipeline.life().context(), bytes,
+                                    state.pipeline.compute()),
+             "cuMemcpyPeerAsync");
+  follow(of, *this);
+  on(0).makeCurrent();
+}
+
+}  // namespace alnilam::gpu

@@ -1,0 +1,56 @@
+#include "gpu/device/pipeline.h"
+
+namespace alnilam::gpu {
+
+Pipeline::~Pipeline() { device_.detach(*this); }
+
+void Pipeline::enter(Passage& passage) { device_.enter(*this, passage); }
+
+void Pipeline::withdraw(Passage& passage) { device_.withdraw(*this, passage); }
+
+void Pipeline::turnToTail() {
+  const Driver& driver = device_.driver();
+  auto failed = check(driver.eventRecord(behind_.get(), compute_.get()), "cuEventRecord");
+  if (!failed) {
+    failed = check(driver.streamWaitEvent(tail_.get(), behind_.get(), 0), "cuStreamWaitEvent");
+  }
+  if (!failed) return;
+  note(*failed);
+  // A driver that has no room for it: the order is kept all the same.
+  if (auto late = check(driver.streamSynchronize(compute_.get()), "cuStreamSynchronize")) {
+    note(*late);
+  }
+}
+
+void Pipeline::send(Passage& passage) {
+  Completions::Ticket* ticket = device_.handOver(*this, passage);
+  if (!ticket) return;
+  const Driver& driver = device_.driver();
+  auto failed = check(driver.launchHostFunc(tail_.get(), &Completions::hostFunction, ticket),
+                      "cuLaunchHostFunc");
+  if (failed) {
+    note(*failed);
+    auto late = check(driver.streamSynchronize(tail_.get()), "cuStreamSynchronize");
+    if (late) note(*late);
+    else Completions::hostFunction(ticket);
+  }
+  device_.handedOver(*this);
+}
+
+const LoadedKernel* Pipeline::kernel(const Launch& launch, LaunchFault& fault) {
+  for (const LoadedKernel* known : kernels_) {
+    if (known->is(launch)) return known;
+  }
+  const LoadedKernel* found = life_->kernels().find(launch, fault);
+  if (found) kernels_.push_back(found);
+  return found;
+}
+
+void Pipeline::note(const DriverError& error) {
+  Severity severity = error.severity();
+  if (life_ && (severity == Severity::context || severity == Severity::device)) {
+    device_.condemn(*life_, error);
+  }
+}
+
+}  // namespace alnilam::gpu

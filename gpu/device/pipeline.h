@@ -1,0 +1,112 @@
+#pragma once
+// One slot on one device: two streams, and the slot's tasks on their way through them.
+//
+// Tasks follow each other on the compute stream, each enqueued while earlier ones run.  What comes
+// after a task's own work (the copy of its result to the host, and the host function that tells of
+// its end) is on the tail stream, behind an event of the compute stream: so the next task begins
+// without waiting for the copy or for a host.
+//
+//     compute   [task 1      ] [task 2        ] [task 3 ...
+//     tail                    [home 1] [end 1]  [home 2] [end 2]
+//
+// A Passage is one task's stay here: `enter`, the function, `send`; and later `over`.
+//
+// Threading: belongs to the slot's thread, except what is said to be the Device's.
+// Lifetime: of a slot; destroyed when no passage is under way.
+
+#include "core/base/ids.h"
+#include "core/base/units.h"
+#include "gpu/device/device.h"
+
+#include <chrono>
+#include <deque>
+#include <optional>
+#include <vector>
+
+namespace alnilam::gpu {
+
+// One task's stay on one device.
+class Passage {
+ public:
+  using Clock = Completions::Clock;
+
+  explicit Passage(TaskId task) : task_(task) {}
+  Passage(const Passage&) = delete;
+  Passage& operator=(const Passage&) = delete;
+
+  TaskId task() const { return task_; }
+
+  struct End {
+    enum class How { over, failed, undone } how = How::over;  // as DeviceEnd's
+    std::optional<DriverError> wrong;                         // unless over
+    Clock::duration ran{};
+  };
+  // Once, by the completions' thread, if the passage was sent.  The Device does not touch it any
+  // more; the Life that it was in stays until this returns.
+  virtual void over(const End& end) = 0;
+
+ protected:
+  ~Passage() = default;
+
+ private:
+  friend class Device;
+  friend class Pipeline;
+  const TaskId task_;
+  Completions::Ticket* ticket_ = nullptr;
+  Pipeline* pipeline_ = nullptr;
+  Clock::time_point began_;
+};
+
+class Pipeline {
+ public:
+  // `bound` is the slot's, for each of its tasks; 0: none.
+  Pipeline(Device& device, Bytes bound) : device_(device), bound_(bound) {}
+  ~Pipeline();
+  Pipeline(const Pipeline&) = delete;
+  Pipeline& operator=(const Pipeline&) = delete;
+
+  Device& device() const { return device_; }
+  Bytes bound() const { return bound_; }
+
+  // Lets a task in, and makes the context current on this thread.  Waits while a dead Life is being
+  // left, and for the others to leave if this one or one of them is to be alone.  Throws.
+  void enter(Passage& passage);
+
+  // Of one that entered and enqueued nothing: it leaves, without `over`.
+  void withdraw(Passage& passage);
+
+  // Between enter and the end of send:
+  Life& life() const { return *life_; }
+  CUstream compute() const { return compute_.get(); }
+  CUstream tail() const { return tail_.get(); }
+
+  // What the tail is given from here on comes after all that compute has been given so far.
+  void turnToTail();
+
+  // The passage has been given all its work: its end is heard of when the tail has passed.  `over`
+  // may be called, and the passage be gone, before this returns.
+  void send(Passage& passage);
+
+  // As KernelTable::find, remembered for this slot.
+  const LoadedKernel* kernel(const Launch& launch, LaunchFault& fault);
+
+  // Condemns the Life if the error is one that ends it.
+  void note(const DriverError& error);
+
+ private:
+  friend class Device;
+
+  Device& device_;
+  const Bytes bound_;
+  Life* life_ = nullptr;  // the rest lives in it
+  Stream compute_, tail_;
+  Event behind_;
+  std::vector<const LoadedKernel*> kernels_;  // that it has launched
+  // Guarded by the Device's mutex.
+  Passage* inside_ = nullptr;  // entered, not sent
+  bool sending_ = false;       // the slot's thread still uses the streams for the last one sent
+  std::deque<Passage*> sent_;  // not over, in order
+  Passage::Clock::time_point lastEnd_;
+};
+
+}  // namespace alnilam::gpu
