@@ -41,16 +41,21 @@ void DeviceFeed::run(RunTask task) {
   TaskRun& call = stay->run();
   std::optional<TaskDone> refused = call.refusal(true);
   gpu::Context* context = nullptr;
+  DeviceEnd end;  // of one that does not begin
   if (!refused && !devices_) refused = call.fail(FailureKind::device, "", why_);
   if (!refused) {
     try {
       context = &devices_->begin(stay->task().id, *stay);
+    } catch (const DeviceLostError& lost) {
+      end.health = DeviceHealth::deviceLost;
+      end.sickGpu = lost.gpu();
+      refused = call.fail(std::current_exception());
     } catch (...) {
       refused = call.fail(std::current_exception());
     }
   }
   if (refused) {
-    report(std::move(*refused), stay->task().awaited, {});
+    report(std::move(*refused), stay->task().awaited, end);
     leave();
     return;
   }
@@ -69,22 +74,24 @@ void DeviceFeed::hear(std::unique_ptr<Stay> stay, const DeviceEnd& end) {
     stay->run().abandon();
     ends_.again(std::move(stay->task()));
   } else if (stay->thrown) {  // closer to the cause than what the device says of it
-    report(stay->run().fail(stay->thrown), awaited, end.ran);
+    report(stay->run().fail(stay->thrown), awaited, end);
   } else if (end.how == DeviceEnd::How::failed) {
-    report(stay->run().fail(end.why), awaited, end.ran);
+    report(stay->run().fail(end.kind, "", end.why), awaited, end);
   } else {
-    report(stay->run().succeed(), awaited, end.ran);
+    report(stay->run().succeed(), awaited, end);
   }
   stay.reset();  // before the feed may go
   leave();
 }
 
-void DeviceFeed::report(TaskDone done, bool awaited, Duration ran) {
-  done.ran = ran;
+void DeviceFeed::report(TaskDone done, bool awaited, const DeviceEnd& end) {
+  done.ran = end.ran;
   done.gpu = gpu_;
+  done.health = end.health;
+  done.sickGpu = end.sickGpu;
   if (done.how != TaskDone::How::failed) {
     std::lock_guard lock(mutex_);
-    usual_ = usual_ ? *usual_ + (ran - *usual_) / 8 : ran;
+    usual_ = usual_ ? *usual_ + (end.ran - *usual_) / 8 : end.ran;
   }
   ends_.done(std::move(done), awaited);
 }

@@ -49,7 +49,7 @@ class DeviceFeed {
  private:
   class Stay;
   void hear(std::unique_ptr<Stay> stay, const DeviceEnd& end);
-  void report(TaskDone done, bool awaited, Duration ran);
+  void report(TaskDone done, bool awaited, const DeviceEnd& end);
   void leave();
 
   const Invocation& invocation_;

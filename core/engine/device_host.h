@@ -18,9 +18,9 @@
 // Threading: a slot belongs to one thread.  `ended` comes on a thread of the devices, or on the
 //   slot's inside finish; it must not wait for the device.
 
+#include "core/api/errors.h"
 #include "core/node/orders.h"
 
-#include <exception>
 #include <memory>
 #include <string>
 
@@ -39,9 +39,23 @@ struct DeviceEnd {
              // is to be run again, and nobody may see anything of this run
   };
   How how = How::over;
-  std::exception_ptr why;  // set unless `over`: DeviceError or OutOfDeviceMemory
+  FailureKind kind = FailureKind::device;  // unless `over`, of the failure
+  std::string why;                         // likewise, its message
   Duration ran{};          // from the beginning of its own work to the end, without the wait for
                            // the slot's earlier tasks
+  // Of the device that it failed on: not ok if this is the task that the failure is charged to.
+  DeviceHealth health = DeviceHealth::ok;
+  std::uint32_t sickGpu = TaskDone::kNoGpu;
+};
+
+// A device is gone.
+class DeviceLostError : public DeviceError {
+ public:
+  DeviceLostError(const std::string& what, std::uint32_t gpu) : DeviceError(what), gpu_(gpu) {}
+  std::uint32_t gpu() const { return gpu_; }
+
+ private:
+  std::uint32_t gpu_;
 };
 
 class DeviceTask {
@@ -57,7 +71,8 @@ class SlotDevices {
   virtual ~SlotDevices() = default;
 
   // Makes the context current on this thread and starts a task's stay on the device.  Throws
-  // DeviceError or OutOfDeviceMemory, and then `task` is not told anything.
+  // DeviceError (DeviceLostError if that is why) or OutOfDeviceMemory, and then `task` is not told
+  // anything.
   virtual gpu::Context& begin(TaskId id, DeviceTask& task) = 0;
 
   // The function of the task that began last has returned, or thrown.  Frees what it allocated, in

@@ -28,13 +28,12 @@ constexpr Duration kShort = std::chrono::microseconds(20);
 // Of one slot's tasks, how many are on its devices at once, and how much work that may be: enough
 // to keep a device busy over the gaps between tasks, and not so much that tasks queue behind one
 // slot while another is free.
-constexpr std::size_t kMostOnDevices = 8;
 constexpr Duration kAheadOnDevices = std::chrono::milliseconds(2);
 
 std::size_t mostInside(std::optional<Duration> usual) {
   if (!usual) return 2;
-  auto ahead = kAheadOnDevices / std::max(*usual, Duration(1));
-  return std::clamp<std::size_t>(static_cast<std::size_t>(ahead) + 1, 1, kMostOnDevices);
+  auto ahead = static_cast<std::size_t>(kAheadOnDevices / std::max(*usual, Duration(1)));
+  return std::min(ahead + 1, WorkerPool::kMostOnDevices);
 }
 
 }  // namespace

@@ -7,6 +7,9 @@
 // tasks; it never holds more than kMostDrawn, nor more than its share of what queues, so another
 // worker is not idle beside a hoard.
 //
+// A slot with devices is through with a task before its devices are (device_feed.h): it has up to
+// kMostOnDevices tasks of short duration on them at once, and one of a long one.
+//
 // The pool serves both wirings: in the embedded engine the control thread gives the orders, in an
 // executor the event loop does.  It never blocks them: `order` only queues.
 //
@@ -66,6 +69,7 @@ class WorkerPool {
   static TaskId currentTask();
 
   static constexpr std::size_t kMostDrawn = 32;
+  static constexpr std::size_t kMostOnDevices = 8;
 
  private:
   struct State;

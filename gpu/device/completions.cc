@@ -4,7 +4,7 @@
 
 namespace alnilam::gpu {
 
-Completions::~Completions() {
+void Completions::stop() {
   {
     std::lock_guard lock(mutex_);
     leaving_ = true;

@@ -11,7 +11,8 @@
 // look is needed to hear of a success.
 //
 // Threading: anything from any thread; `settle` and `look` are called by the thread, one at a time.
-// Lifetime: the destructor ends the thread after a last `settle`; host functions may come no more.
+// Lifetime: `stop` ends the thread after a last `settle`; host functions that come later are heard
+//   by nobody, and none may come after the destructor.
 
 #include <atomic>
 #include <chrono>
@@ -42,7 +43,9 @@ class Completions {
   // `look` answers whether to go on looking.
   Completions(std::function<void(std::vector<Passed>&)> settle, std::function<bool()> look)
       : settle_(std::move(settle)), look_(std::move(look)) {}
-  ~Completions();
+  ~Completions() { stop(); }
+
+  void stop();
 
   // The host function; its argument is a Ticket*.
   static void hostFunction(void* ticket);

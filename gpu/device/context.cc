@@ -185,8 +185,8 @@ void Context::send() {
   for (State::Homeward& one : state.homeward) {
     try {
       state.copyHome(one.from->address, one.to);
-    } catch (...) {
-      state.wrong = std::current_exception();
+    } catch (const Error& error) {
+      state.wrong = error.what();
     }
     freeBehind(*one.from, state.pipeline.tail());
   }
@@ -249,13 +249,18 @@ void TaskStay::over(const Passage::End& end, const Context::State& where) {
     std::lock_guard lock(mutex_);
     using How = DeviceEnd::How;
     bool failed = end.how == Passage::End::How::failed ||
-                  (end.how == Passage::End::How::over && where.wrong);
+                  (end.how == Passage::End::How::over && !where.wrong.empty());
     if (failed && end_.how != How::failed) {
       end_.how = How::failed;
-      end_.why = end.wrong ? where.device.exceptionOf(*end.wrong) : where.wrong;
+      end_.why = end.wrong ? where.device.describe(*end.wrong, "") : where.wrong;
+      if (end.wrong) {
+        bool gone = end.wrong->severity() == Severity::device;
+        end_.health = gone ? DeviceHealth::deviceLost : DeviceHealth::contextLost;
+        end_.sickGpu = where.device.index();
+      }
     } else if (end.how == Passage::End::How::undone && end_.how == How::over) {
       end_.how = How::undone;
-      end_.why = where.device.exceptionOf(*end.wrong);
+      end_.why = where.device.describe(*end.wrong, "");
     }
     end_.ran = std::max<Duration>(end_.ran, end.ran);
   }

@@ -121,11 +121,13 @@ void Context::copyAcross(std::uint64_t to, std::uint64_t from, std::size_t bytes
       earlier.state_->pipeline.note(event.error());
       earlier.state_->device.raise(event.error(), "");
     }
-    earlier.state_->must(driver.eventRecord(event.value().get(), earlier.state_->pipeline.compute()),
-                         "cuEventRecord");
+    earlier.state_->must(
+        driver.eventRecord(event.value().get(), earlier.state_->pipeline.compute()),
+        "cuEventRecord");
     later.makeCurrent();
-    later.state_->must(driver.streamWaitEvent(later.state_->pipeline.compute(), event.value().get(), 0),
-                       "cuStreamWaitEvent");
+    later.state_->must(
+        driver.streamWaitEvent(later.state_->pipeline.compute(), event.value().get(), 0),
+        "cuStreamWaitEvent");
     earlier.makeCurrent();  // the event is destroyed in its own context
   };
   follow(*this, of);

@@ -13,9 +13,9 @@
 #include "gpu/device/pipeline.h"
 
 #include <atomic>
-#include <exception>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 namespace alnilam::gpu {
@@ -91,7 +91,7 @@ class Context::State final : public Passage {
   std::size_t stagedBytes = 0;
   std::vector<Delivery> deliveries;  // of copyToHost, for the next synchronize()
   std::vector<Delivery> results;     // for the task's end
-  std::exception_ptr wrong;          // with what came after the function
+  std::string wrong;                 // with what came after the function
 };
 
 }  // namespace alnilam::gpu

@@ -1,6 +1,7 @@
 #include "gpu/device/device.h"
 
 #include "core/api/errors.h"
+#include "core/engine/device_host.h"
 #include "gpu/device/pipeline.h"
 
 #include <algorithm>
@@ -98,6 +99,7 @@ Device::Device(const Driver& driver, int ordinal, std::uint32_t index, Gpu gpu)
 
 Device::~Device() {
   ALNILAM_ASSERT(attached_.empty());
+  completions_.stop();
   life_.reset();  // while late host functions still find their queue
 }
 
@@ -334,19 +336,17 @@ std::uint64_t Device::rebuilds() const {
   return rebuilds_;
 }
 
-void Device::raise(const DriverError& error, const std::string& what) const {
-  std::string text = title() + ": " + describe(driver_, error);
+std::string Device::describe(const DriverError& error, const std::string& what) const {
+  std::string text = title() + ": " + gpu::describe(driver_, error);
   if (!what.empty()) text += ", " + what;
-  if (error.code == CUDA_ERROR_OUT_OF_MEMORY) throw OutOfDeviceMemory(text);
-  throw DeviceError(text);
+  return text;
 }
 
-std::exception_ptr Device::exceptionOf(const DriverError& error) const {
-  try {
-    raise(error, "");
-  } catch (...) {
-    return std::current_exception();
-  }
+void Device::raise(const DriverError& error, const std::string& what) const {
+  std::string text = describe(error, what);
+  if (error.code == CUDA_ERROR_OUT_OF_MEMORY) throw OutOfDeviceMemory(text);
+  if (error.severity() == Severity::device) throw DeviceLostError(text, index_);
+  throw DeviceError(text);
 }
 
 }  // namespace alnilam::gpu

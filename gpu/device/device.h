@@ -32,7 +32,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <exception>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -120,10 +119,10 @@ class Device {
   // How often the context was made anew after an error.
   std::uint64_t rebuilds() const;
 
-  // Throws what `error` is at the public API: OutOfDeviceMemory or DeviceError, with the device's
-  // title and, if not empty, `what` the call was for.
+  // Throws what `error` is at the public API: OutOfDeviceMemory or DeviceError (DeviceLostError),
+  // with the device's title and, if not empty, `what` the call was for.
   [[noreturn]] void raise(const DriverError& error, const std::string& what) const;
-  std::exception_ptr exceptionOf(const DriverError& error) const;
+  std::string describe(const DriverError& error, const std::string& what) const;
 
  private:
   friend class Pipeline;

@@ -74,7 +74,7 @@ class TestSlot {
   // ... and if it failed, that is thrown.
   DeviceEnd finish() {
     DeviceEnd end = this->end();
-    if (end.how != DeviceEnd::How::over) std::rethrow_exception(end.why);
+    if (end.how != DeviceEnd::How::over) throw DeviceError(end.why);
     return end;
   }
 

@@ -57,13 +57,6 @@ class PipelineTest : public testing::Test {
     return slot.send();
   }
   static TaskId task(std::uint32_t index) { return TaskId::make(JobId{1}, index); }
-  static std::string whyOf(const DeviceEnd& end) {
-    try {
-      std::rethrow_exception(end.why);
-    } catch (const DeviceError& error) {
-      return error.what();
-    }
-  }
 
   std::unique_ptr<GpuHost> host_;
 };
@@ -106,7 +99,9 @@ TEST_F(PipelineTest, WhoIsAloneOnAFailingContextIsAtFault) {
   fake::advance();
   DeviceEnd end = culprit->wait();
   EXPECT_EQ(end.how, How::failed);
-  EXPECT_THAT(whyOf(end), HasSubstr("CUDA_ERROR_ILLEGAL_ADDRESS"));
+  EXPECT_THAT(end.why, HasSubstr("CUDA_ERROR_ILLEGAL_ADDRESS"));
+  EXPECT_EQ(end.health, DeviceHealth::contextLost);
+  EXPECT_EQ(end.sickGpu, 0u);
   EXPECT_EQ(one.begin().deviceCount(), 1u);
   one.finish();
   EXPECT_EQ(host_->device(0).rebuilds(), 1u);
@@ -123,6 +118,7 @@ TEST_F(PipelineTest, OfSeveralNobodyIsChargedBeforeItFailsAlone) {
   fake::advance();
   for (auto* lost : {culprit.get(), behind.get(), beside.get()}) {
     EXPECT_EQ(lost->wait().how, How::undone);
+    EXPECT_EQ(lost->wait().health, DeviceHealth::ok);
   }
 
   auto again = run(one, kWork, task(3));
@@ -187,6 +183,7 @@ TEST_F(PipelineTest, ALostDeviceFailsAllAndRunsNobodyAgain) {
   fake::advance();
   for (auto* lost : {culprit.get(), behind.get(), beside.get()}) {
     EXPECT_EQ(lost->wait().how, How::failed);
+    EXPECT_EQ(lost->wait().health, DeviceHealth::deviceLost);
   }
   EXPECT_EQ(elsewhere->wait().how, How::over);
 }
@@ -227,7 +224,7 @@ TEST_F(PipelineTest, AResultThatCannotComeHomeFailsItsTask) {
   fake::advance();
   DeviceEnd end = task->wait();
   EXPECT_EQ(end.how, How::failed);
-  EXPECT_THAT(whyOf(end), HasSubstr("copying the result home"));
+  EXPECT_THAT(end.why, HasSubstr("copying the result home"));
 }
 
 TEST_F(PipelineTest, WithoutPoolsMemoryIsFreedWhenItsTaskHasEnded) {

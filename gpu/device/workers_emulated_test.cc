@@ -136,6 +136,8 @@ TEST_F(WorkersEmulatedTest, AFailingKernelFailsItsTaskAndInnocentsAreRunAgain) {
     EXPECT_EQ(done.failure->kind, FailureKind::device);
     EXPECT_THAT(done.failure->message, HasSubstr("CUDA_ERROR_ILLEGAL_ADDRESS"));
     EXPECT_EQ(done.failure->function, "goAstray");
+    EXPECT_EQ(done.health, DeviceHealth::contextLost);
+    EXPECT_EQ(done.sickGpu, 0u);
   }
   EXPECT_GE(host_->device(0).rebuilds(), 6u);
 }
@@ -156,6 +158,8 @@ TEST_F(WorkersEmulatedTest, ALostDeviceFailsWhatIsOnItAndNothingElse) {
     ++lost;
     EXPECT_EQ(done.failure->kind, FailureKind::device);
     EXPECT_THAT(done.failure->message, HasSubstr("CUDA_ERROR_DEVICE_UNAVAILABLE"));
+    EXPECT_EQ(done.health, DeviceHealth::deviceLost);
+    EXPECT_EQ(done.sickGpu, 1u);
   }
   EXPECT_GT(lost, 0);
 }
