@@ -44,10 +44,7 @@ CachedClass& cachedClass(const void* function, const Options& options) {
       "scope beside it");
 }
 
-ClassIndex classOf(const std::shared_ptr<Backend>& backend, const void* function,
-                   const Options& options) {
-  CachedClass& cached = cachedClass(function, options);
-  if (cached.isFor(backend, function, options)) return cached.index;
+TaskClass classFor(const void* function, const Options& options) {
   const TaskFunction* task = findTask(function);
   if (task == nullptr) throwUnregistered();
   TaskClass wanted = taskClass(task->name, options);
@@ -55,10 +52,7 @@ ClassIndex classOf(const std::shared_ptr<Backend>& backend, const void* function
     throw InvalidError("submit: " + task->name +
                        " takes a gpu::Context&: say how much of a GPU it needs, {.gpus = 1}");
   }
-  Result<ClassIndex> index = backend->classFor(wanted);
-  if (!index) throwRefusal(index.error());
-  cached = {backend, function, options, index.value()};
-  return cached.index;
+  return wanted;
 }
 
 constexpr std::size_t padded(std::size_t n) { return (n + 7) & ~std::size_t{7}; }
@@ -114,9 +108,21 @@ ObjectId Cluster::checked(const Handle& handle) const {
   return handle.id();
 }
 
-Handle Cluster::submitUntyped(const void* function, const Options& options,
+ClassIndex Cluster::classOf(Callee callee, const Options& options) const {
+  const void* key = callee.function ? callee.function : callee.variants;
+  CachedClass& cached = cachedClass(key, options);
+  if (cached.isFor(backend_, key, options)) return cached.index;
+  Result<ClassIndex> index = backend_->classFor(callee.function
+                                                    ? classFor(callee.function, options)
+                                                    : taskClass(*callee.variants, options));
+  if (!index) throwRefusal(index.error());
+  cached = {backend_, key, options, index.value()};
+  return cached.index;
+}
+
+Handle Cluster::submitUntyped(Callee callee, const Options& options,
                               std::span<const Argument> arguments) const {
-  ClassIndex taskClass = classOf(backend_, function, options);
+  ClassIndex taskClass = classOf(callee, options);
   std::vector<ObjectId> inputs;
   std::vector<Handle> large;  // values put here; kept until the backend holds them itself
 

@@ -21,6 +21,7 @@
 #include "core/api/errors.h"
 #include "core/api/options.h"
 #include "core/api/ref.h"
+#include "core/api/variant_set.h"
 #include "core/api/view.h"
 
 #include <array>
@@ -56,7 +57,7 @@ class Cluster {
     if constexpr (sizeof...(A) + gpu == sizeof...(P)) {
       using Wanted = typename detail::TakesGpu<P...>::Rest;
       return Ref<std::decay_t<R>>(
-          bindAndSubmit(Wanted{}, options, reinterpret_cast<const void*>(f), args...));
+          bindAndSubmit(Wanted{}, options, {reinterpret_cast<const void*>(f)}, args...));
     } else {
       return {};
     }
@@ -67,9 +68,30 @@ class Cluster {
     return submit(kDefaultOptions, f, args...);
   }
 
+  // Runs one of the variants somewhere, as f above; variant_set.h says what the options ask of
+  // which.
+  template <typename R, typename... P, typename... A>
+  Ref<R> submit(const Options& options, const Variants<R, detail::TypeList<P...>>& variants,
+                const A&... args) const {
+    static_assert(sizeof...(A) == sizeof...(P),
+                  "alnilam: submit: wrong number of arguments for this task (a leading "
+                  "gpu::Context& is not counted)");
+    if constexpr (sizeof...(A) == sizeof...(P)) {
+      return Ref<R>(bindAndSubmit(detail::TypeList<P...>{}, options, {nullptr, &variants.set()},
+                                  args...));
+    } else {
+      return {};
+    }
+  }
+
+  template <typename R, typename... P, typename... A>
+  Ref<R> submit(const Variants<R, detail::TypeList<P...>>& variants, const A&... args) const {
+    return submit(kDefaultOptions, variants, args...);
+  }
+
   // Here only to say what is wrong.
   template <typename F, typename... A>
-    requires(std::is_class_v<F> && !std::is_same_v<F, Options>)
+    requires(std::is_class_v<F> && !std::is_same_v<F, Options> && !detail::isVariants<F>)
   void submit(const F&, const A&...) const {
     static_assert(!std::is_class_v<F>,
                   "alnilam: submit: only plain functions registered by ALNILAM_TASK can be "
@@ -149,8 +171,14 @@ class Cluster {
   const std::shared_ptr<Backend>& backend() const { return backend_; }
 
  private:
+  // What is to be run: a function, or one of several.
+  struct Callee {
+    const void* function = nullptr;
+    const VariantSet* variants = nullptr;
+  };
+
   template <typename... P, typename... A>
-  Handle bindAndSubmit(detail::TypeList<P...>, const Options& options, const void* function,
+  Handle bindAndSubmit(detail::TypeList<P...>, const Options& options, Callee callee,
                        const A&... args) const {
     constexpr bool kFits = (detail::checkArgument<P, A>() && ...);
     if constexpr (kFits) {
@@ -158,7 +186,7 @@ class Cluster {
       return std::apply(
           [&](const auto&... binding) {
             std::array<Argument, sizeof...(P)> list{binding.argument()...};
-            return submitUntyped(function, options, list);
+            return submitUntyped(callee, options, list);
           },
           bound);
     } else {
@@ -175,7 +203,8 @@ class Cluster {
   }
 
   ObjectId checked(const Handle& handle) const;  // throws InvalidError if it is not of this cluster
-  Handle submitUntyped(const void* function, const Options& options,
+  ClassIndex classOf(Callee callee, const Options& options) const;
+  Handle submitUntyped(Callee callee, const Options& options,
                        std::span<const Argument> arguments) const;
   Handle putUntyped(const Argument& value) const;
   Blob getUntyped(const Handle& handle, Timeout timeout) const;

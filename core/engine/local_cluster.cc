@@ -52,6 +52,24 @@ class UsageTally {
     }
   }
 
+  // `brain` gives the names of variants.
+  void add(const std::vector<CostReport>& costs, const head::HeadBrain& brain) {
+    std::lock_guard lock(mutex_);
+    for (const CostReport& cost : costs) {
+      std::size_t row = cost.gpu == TaskDone::kNoGpu ? 0 : cost.gpu + std::size_t{1};
+      const TaskClass* of = brain.classOf(cost.job, cost.taskClass);
+      if (row >= rows_.size() || !of || cost.variant >= of->variants.size()) continue;
+      const Variant& one = of->variants[cost.variant];
+      VariantRuns runs{of->function, one.kind, one.function, 0};
+      std::vector<VariantRuns>& all = rows_[row].variants;
+      auto same = std::find_if(all.begin(), all.end(), [&](const VariantRuns& known) {
+        return known.function == runs.function && known.variant == runs.variant;
+      });
+      if (same == all.end()) same = all.insert(all.end(), std::move(runs));
+      same->tasks += cost.runs;
+    }
+  }
+
   std::vector<UsageRow> rows() {
     std::lock_guard lock(mutex_);
     std::vector<UsageRow> used = rows_;
@@ -274,6 +292,7 @@ void LocalCluster::State::route(node::Output& output) {
       if (executor.id == orders->executor) executor.pool->order(std::move(orders->orders));
     }
   } else if (auto* report = std::get_if<node::ToHead>(&output)) {
+    usage_.add(report->report.costs, head_);
     head_.step(now(), head::NodeHeard{nodeId_, {1}, std::move(report->report)}, fromHead_);
   }
   // Pull and Drop speak of stores, and nothing is stored here.

@@ -6,14 +6,32 @@
 
 namespace alnilam::head {
 
+ReadyQueue& Tables::readyOf(Class& cls, const Item& item) {
+  return cls.choice ? cls.choice->ready[item.sizeClass] : cls.ready;
+}
+
+std::uint32_t Tables::firstReady(const Job& job, const Class& cls) const {
+  if (!cls.choice) return cls.ready.first;
+  std::uint32_t oldest = 0;
+  for (const ReadyQueue& queue : cls.choice->ready) {
+    if (queue.first == 0) continue;
+    auto age = [&](std::uint32_t index) { return std::pair(job.items.at(index).age, index); };
+    if (oldest == 0 || age(queue.first) < age(oldest)) oldest = queue.first;
+  }
+  return oldest;
+}
+
 void Tables::enqueue(Job& job, std::uint32_t index, bool first) {
   Item& item = job.items.at(index);
   Class& cls = job.classes[item.taskClass];
   setStage(job, item, Stage::ready);
-  item.previous = first ? 0 : cls.lastReady;
-  item.next = first ? cls.firstReady : 0;
-  (item.previous != 0 ? job.items.at(item.previous).next : cls.firstReady) = index;
-  (item.next != 0 ? job.items.at(item.next).previous : cls.lastReady) = index;
+  if (cls.choice) item.sizeClass = sizeOf(job, item);
+  ReadyQueue& queue = readyOf(cls, item);
+  item.previous = first ? 0 : queue.last;
+  item.next = first ? queue.first : 0;
+  (item.previous != 0 ? job.items.at(item.previous).next : queue.first) = index;
+  (item.next != 0 ? job.items.at(item.next).previous : queue.last) = index;
+  ++queue.count;
   ++cls.readyCount;
   again = true;
   if (!cls.listed) {
@@ -24,16 +42,19 @@ void Tables::enqueue(Job& job, std::uint32_t index, bool first) {
 }
 
 void Tables::unqueue(Job& job, Class& cls, Item& item) {
-  (item.previous != 0 ? job.items.at(item.previous).next : cls.firstReady) = item.next;
-  (item.next != 0 ? job.items.at(item.next).previous : cls.lastReady) = item.previous;
+  ReadyQueue& queue = readyOf(cls, item);
+  (item.previous != 0 ? job.items.at(item.previous).next : queue.first) = item.next;
+  (item.next != 0 ? job.items.at(item.next).previous : queue.last) = item.previous;
+  --queue.count;
   --cls.readyCount;
 }
 
 void Tables::assign(Node& node, Lane& lane, Job& job, Class& cls, std::uint32_t index,
                     bool ahead) {
   Item& item = job.items.at(index);
-  if (!lane.noticed) {
-    lane.noticed = true;
+  Lane& told = item.variant == 0 ? lane : laneOf(node, cls);
+  if (!told.noticed) {
+    told.noticed = true;
     if (node.jobsTold.insert(job.id).second) node.orders.jobs.push_back(job.notice);
     node.orders.classes.push_back({job.id, cls.index, cls.definition});
   }
@@ -51,7 +72,7 @@ void Tables::assign(Node& node, Lane& lane, Job& job, Class& cls, std::uint32_t 
     ++node.ahead;
   } else {
     ++lane.fitting;
-    node.free.subtract(cls.definition.needs);
+    node.free.subtract(cls.definition.needsOf(item.variant));
   }
   ++node.live;
   node.load += lane.cost;
@@ -63,6 +84,8 @@ void Tables::assign(Node& node, Lane& lane, Job& job, Class& cls, std::uint32_t 
   order.attempt = {item.attempt};
   order.taskClass = cls.index;
   order.arguments = item.blob;
+  order.variant = item.variant;
+  order.trial = item.trial;
   order.inputs.reserve(item.inputs.size());
   for (ObjectId input : item.inputs) {
     order.inputs.emplace_back(input, valueOf(job.items.at(input.index())));
@@ -71,8 +94,13 @@ void Tables::assign(Node& node, Lane& lane, Job& job, Class& cls, std::uint32_t 
 
 // Takes the attempt off its lane and gives back what it held.
 void Tables::detach(Node& node, Job& job, Item& item) {
-  const Class& cls = job.classes[item.taskClass];
-  Lane& lane = laneOf(node, cls);
+  Class& cls = job.classes[item.taskClass];
+  Lane& lane = laneOf(node, cls, item.variant);
+  if (cls.choice) {
+    lane.backlog -= lane.backlog / static_cast<std::int64_t>(lane.fitting + lane.ahead);
+    cls.choice->heldSince.reset();  // it goes on: waiting for it is no mistake
+    leaveVariant(node, cls, item);
+  }
   (item.previous != 0 ? job.items.at(item.previous).next : lane.first) = item.next;
   if (item.next != 0) job.items.at(item.next).previous = item.previous;
   item.onBoard = false;
@@ -81,7 +109,7 @@ void Tables::detach(Node& node, Job& job, Item& item) {
     --node.ahead;
   } else {
     --lane.fitting;
-    node.free.add(cls.definition.needs);
+    node.free.add(cls.definition.needsOf(item.variant));
     node.freed = true;
   }
   --node.live;
@@ -92,7 +120,7 @@ void Tables::detach(Node& node, Job& job, Item& item) {
 void Tables::note(const Job& job, std::uint32_t index, const Item& item, Duration ran,
                   bool failed) {
   FinishedTask task{ObjectId::make(job.id, index), item.taskClass, item.age, item.node,
-                    item.attempt, ran, failed};
+                    item.attempt, ran, failed, item.variant};
   if (recent.size() < kRecent) recent.push_back(task);
   else recent[recentCount % kRecent] = task;
   ++recentCount;
@@ -115,6 +143,9 @@ void Tables::done(Node& node, TaskDone done) {
     return;
   }
   detach(node, *job, *item);
+  if (done.variant < job->classes[item->taskClass].definition.variants.size()) {
+    item->variant = done.variant;  // the node may have known better
+  }
   if (item->stage != Stage::assigned) {  // cancelled while it ran
     if (done.how == TaskDone::How::stored) {
       node.orders.release.push_back(done.id);

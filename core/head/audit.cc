@@ -25,7 +25,9 @@ std::string auditJob(const Tables& tables, const Job& job,
     if (item->stage == Stage::ready) ++ready[item->taskClass];
     if (item->stage == Stage::waiting && item->missing == 0) return who + " waits for nothing";
     if (item->stage == Stage::assigned && !item->onBoard) return who + " is assigned to nobody";
-    if (item->onBoard) ++onBoard[{item->node, Tables::laneKey(job.id, item->taskClass)}];
+    if (item->onBoard) {
+      ++onBoard[{item->node, Tables::laneKey(job.id, item->taskClass, item->variant)}];
+    }
     if (item->stage == Stage::stored) {
       const StoredObject& object = tables.stored[item->slot];
       if (object.object != ObjectId::make(job.id, i)) return who + " has another's slot";
@@ -53,6 +55,11 @@ std::string auditJob(const Tables& tables, const Job& job,
   for (const Class& cls : job.classes) {
     if (cls.readyCount != ready[cls.index]) return "a class miscounts its ready tasks";
     if (cls.readyCount > 0 && !cls.listed) return "a class with ready tasks is not listed";
+    std::uint32_t queued = cls.ready.count;
+    if (cls.choice) {
+      for (const ReadyQueue& queue : cls.choice->ready) queued += queue.count;
+    }
+    if (queued != cls.readyCount) return "a class miscounts its queues";
   }
   if (waiting != job.waiting || readyAll != job.ready || assigned != job.assigned) {
     return "a job miscounts its tasks";
@@ -80,7 +87,7 @@ std::string audit(const Tables& tables) {
       const Job* job = tables.find(JobId{static_cast<std::uint32_t>(key >> 32)});
       if (!job) return node.name + " has a lane of a closed job";
       for (std::uint64_t i = 0; i < lane.fitting; ++i) {
-        sum.add(job->classes[key & 0xffffffff].definition.needs);
+        sum.add(tables.needsOf(key));
       }
       live += lane.fitting + lane.ahead;
       ahead += lane.ahead;

@@ -52,7 +52,7 @@ void HeadBrain::place(Instant now, std::vector<Output>& out) {
 }
 
 std::optional<Instant> HeadBrain::deadline() const {
-  Instant next = state_->tables.nextCheck;
+  Instant next = std::min(state_->tables.nextCheck, state_->tables.holdUntil);
   if (next == Instant::max()) return std::nullopt;
   return next;
 }
@@ -63,6 +63,10 @@ std::vector<TaskView> HeadBrain::tasks(JobId job, std::size_t limit) const {
   return state_->tables.taskViews(job, limit);
 }
 std::string HeadBrain::explain(TaskId task) const { return state_->tables.explain(task); }
+const TaskClass* HeadBrain::classOf(JobId job, ClassIndex index) const {
+  const Job* open = state_->tables.find(job);
+  return open && index < open->classes.size() ? &open->classes[index].definition : nullptr;
+}
 std::uint64_t HeadBrain::staleReports() const { return state_->tables.stale; }
 std::uint64_t HeadBrain::ignored() const { return state_->tables.ignored; }
 

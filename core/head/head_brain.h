@@ -159,6 +159,10 @@ class HeadBrain {
   // Why `task` is where it is, for each node in words.
   std::string explain(TaskId task) const;
 
+  // What the tasks of a class of an open job are; null if there is none.  Valid until the job is
+  // closed.
+  const TaskClass* classOf(JobId job, ClassIndex index) const;
+
   // Results that came from an attempt, a life or a node that was not the task's any more.
   std::uint64_t staleReports() const;
   // What clients and nodes named and may not: ids of others, ids used twice, objects they gave up.

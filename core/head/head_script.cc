@@ -105,7 +105,8 @@ std::string shown(const NodeOrders& orders) {
       inputs += (inputs.empty() ? "" : " ") + shown(id) + shown(value);
     }
     say("run " + shown(one.id) + "#" + std::to_string(one.attempt.value) +
-        (inputs.empty() ? "" : "(" + inputs + ")"));
+        (inputs.empty() ? "" : "(" + inputs + ")") +
+        (one.variant == 0 ? "" : "^" + std::to_string(one.variant)) + (one.trial ? "?" : ""));
   }
   for (TaskId id : orders.cancel) say("cancel " + shown(id));
   for (ObjectId id : orders.release) say("release " + shown(id));
@@ -251,6 +252,31 @@ Submit HeadScript::readTasks(const std::vector<std::string>& words) {
   return submit;
 }
 
+namespace {
+
+// Whether `key` is one that a resource set has by itself.
+bool readNeed(ResourceSet& needs, const std::string& key, const std::string& value) {
+  if (key == "cpu") needs.cpus = amountOf(value);
+  else if (key == "gpu") needs.gpus = amountOf(value);
+  else if (key == "memory") needs.memory = bytesOf(value);
+  else if (key == "gpu.memory") needs.gpuMemory = bytesOf(value);
+  else return false;
+  return true;
+}
+
+// "cuda:h:gpu=0.5,gpu.memory=1GiB"
+Variant readVariant(const std::string& text) {
+  auto parts = split(text, ':');
+  Variant variant{parts.at(0), parts.at(1), {}};
+  for (const std::string& need : split(parts.at(2), ',')) {
+    auto at = need.find('=');
+    readNeed(variant.needs, need.substr(0, at), need.substr(at + 1));
+  }
+  return variant;
+}
+
+}  // namespace
+
 Submit HeadScript::readClass(const std::vector<std::string>& words) {
   Submit submit;
   submit.job = jobOf(words.at(0));
@@ -260,16 +286,15 @@ Submit HeadScript::readClass(const std::vector<std::string>& words) {
     auto at = words[i].find('=');
     std::string key = words[i].substr(0, at);
     std::string value = at == std::string::npos ? "" : words[i].substr(at + 1);
-    if (key == "cpu") cls.needs.cpus = amountOf(value);
-    else if (key == "gpu") cls.needs.gpus = amountOf(value);
-    else if (key == "memory") cls.needs.memory = bytesOf(value);
-    else if (key == "gpu.memory") cls.needs.gpuMemory = bytesOf(value);
+    if (readNeed(cls.needs, key, value)) continue;
+    if (key == "as") cls.variants.push_back(readVariant(value));
     else if (key == "priority") cls.priority = std::stoi(value);
     else if (key == "retries") cls.retries = static_cast<std::uint32_t>(std::stoul(value));
     else if (key == "retryExceptions") cls.retryExceptions = true;
     else if (key == "cpuParts") cls.needs.cpus.parts = std::stoll(value);
     else cls.needs.named.push_back({key, amountOf(value)});
   }
+  if (cls.hasVariants()) cls.needs = cls.variants.front().needs;
   classes_[submit.job].push_back(cls.function);
   submit.classes.push_back(std::move(cls));
   return submit;
@@ -293,7 +318,11 @@ NodeJoined HeadScript::readNode(const std::vector<std::string>& words) {
     } else if (key == "gpu") {
       auto times = value.find('x');
       topology.gpus.resize(std::stoul(value.substr(0, times)));
-      for (Gpu& gpu : topology.gpus) gpu.memory = bytesOf(value.substr(times + 1));
+      auto comma = value.find(',');
+      for (Gpu& gpu : topology.gpus) {
+        gpu.memory = bytesOf(value.substr(times + 1, comma - times - 1));
+        if (comma != std::string::npos) gpu.model = value.substr(comma + 1);
+      }
       topology.links.resize(topology.gpus.size() * topology.gpus.size());
     } else {
       named.push_back({key, amountOf(value)});
@@ -302,6 +331,25 @@ NodeJoined HeadScript::readNode(const std::vector<std::string>& words) {
   joined.total = topology.total();
   joined.total.named = std::move(named);
   return joined;
+}
+
+// "$f.1/20:10us*1/3"
+CostReport HeadScript::readCost(const std::string& word) {
+  auto dot = word.find('.'), slash = word.find('/'), colon = word.find(':'), star = word.find('*');
+  CostReport cost;
+  for (const auto& [job, classes] : classes_) {
+    for (ClassIndex c = 0; c < classes.size(); ++c) {
+      if (classes[c] != word.substr(1, dot - 1)) continue;
+      cost.job = job;
+      cost.taskClass = c;
+    }
+  }
+  cost.variant = static_cast<std::uint8_t>(std::stoul(word.substr(dot + 1)));
+  cost.sizeClass = static_cast<std::uint8_t>(std::stoul(word.substr(slash + 1)));
+  cost.mean = std::chrono::microseconds(std::stoul(word.substr(colon + 1)));
+  cost.runs = static_cast<std::uint32_t>(std::stoul(word.substr(star + 1)));
+  cost.total = static_cast<std::uint32_t>(std::stoul(word.substr(word.rfind('/') + 1)));
+  return cost;
 }
 
 NodeHeard HeadScript::readReport(const std::vector<std::string>& words) {
@@ -320,7 +368,19 @@ NodeHeard HeadScript::readReport(const std::vector<std::string>& words) {
       heard.report.dropped.push_back(idOf(word.substr(1), {}));
       continue;
     }
+    if (word[0] == '$') {
+      heard.report.costs.push_back(readCost(word));
+      continue;
+    }
+    if (word.starts_with("rate=")) {
+      heard.report.pullRate = bytesOf(word.substr(5));
+      continue;
+    }
     TaskDone done;
+    if (auto caret = word.find('^'); caret != std::string::npos) {
+      done.variant = static_cast<std::uint8_t>(std::stoul(word.substr(caret + 1)));
+      word.resize(caret);
+    }
     if (auto tilde = word.find('~'); tilde != std::string::npos) {
       done.ran = std::chrono::microseconds(std::stoul(word.substr(tilde + 1)));
       word.resize(tilde);

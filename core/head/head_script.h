@@ -7,13 +7,16 @@
 // line ends in "...".
 //
 //   > open NAME                               > close 1
-//   > node n1/1 cpu=2 gpu=1x4GiB memory=8GiB license=2
+//   > node n1/1 cpu=2 gpu=1x4GiB memory=8GiB license=2       (gpu=1x4GiB,H100: of that model)
 //   > class 1 f cpu=1 gpu=0.5 gpu.memory=1GiB priority=5 retries=0 retryExceptions
+//   > class 1 f as=cpu:g:cpu=1 as=cuda:h:gpu=0.5,gpu.memory=1GiB      (its variants)
 //   > submit 1 1:f 2:f(1,3) 4:#9              a task: index, class by name or number, inputs
 //   > put 1.5=text  /  put 1.5@1,2:100KiB     held / stored on nodes 1 and 2
 //   > want 1 1 2    > release 1 1   > cancel 1 1
 //   > heard 1/1 1.1#1=text 1.2#1@100KiB 1.3#1!crashed 1.1#1=x~10us +1.4:100KiB -1.4
 //   > heard 1/1 1.2#1!objectLost:1.1        (the failure names the object)
+//   > heard 1/1 1.1#1=x~10us^1 $f.1/20:10us*1/3  (variant 1 ran; it learned: that variant of class
+//     f with inputs of size class 20 takes 10 us, by one more run, the third)   rate=100MiB
 //   > left 1/1 WHY  > at 5 (seconds)  > tick  > explain 1.1
 //
 // Job and task ids are shown without the cell.
@@ -40,6 +43,7 @@ class HeadScript {
   Input read(const std::string& verb, const std::vector<std::string>& words, std::string& text);
   Submit readTasks(const std::vector<std::string>& words);
   Submit readClass(const std::vector<std::string>& words);
+  CostReport readCost(const std::string& word);
   NodeJoined readNode(const std::vector<std::string>& words);
   NodeHeard readReport(const std::vector<std::string>& words);
   void show(const std::vector<Output>& out, std::string& text) const;

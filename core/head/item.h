@@ -62,6 +62,10 @@ struct Item {
   bool put = false;
   bool onBoard = false;           // an attempt is live on `node`; outlives a cancelled task
   bool nearData = false;          // when ready: an input is stored, so nodes differ
+  // Of a task with variants:
+  std::uint8_t variant = 0;       // that its last attempt counts on, or ran as
+  std::uint8_t sizeClass = 0;     // of its inputs and arguments, once they are there
+  bool trial = false;             // that attempt is, or was, a trial
 };
 
 inline constexpr std::uint32_t kItems = 512;

@@ -23,6 +23,16 @@ std::string flawOf(const TaskClass& definition) {
     return "retries is more than " + std::to_string(TaskClass::kMaxRetries) + ": " +
            std::to_string(definition.retries);
   }
+  if (definition.variants.size() > TaskClass::kMaxVariants) {
+    return std::to_string(definition.variants.size()) + " variants, at most " +
+           std::to_string(TaskClass::kMaxVariants) + " are allowed";
+  }
+  for (const Variant& one : definition.variants) {
+    if (auto checked = one.needs.check(); !checked) return checked.error().why;
+    if (one.function.empty() || one.function.size() > kMaxFunctionName) {
+      return "the name of a variant's function is empty or too long";
+    }
+  }
   return {};
 }
 
@@ -62,7 +72,7 @@ void Tables::close(JobId id) {
     auto to = from;
     for (; to != node.lanes.end() && to->first >> 32 == id.value; ++to) {
       Lane& lane = to->second;
-      const ResourceSet& needs = job->classes[to->first & 0xffffffff].definition.needs;
+      const ResourceSet& needs = needsOf(to->first);
       for (std::uint64_t i = 0; i < lane.fitting; ++i) node.free.add(needs);
       node.load -= lane.cost * (lane.fitting + lane.ahead);
       node.live -= lane.fitting + lane.ahead;
@@ -92,8 +102,10 @@ void Tables::close(JobId id) {
     freeStored.push_back(slot);
   }
   for (std::uint32_t i = 1; i <= job->items.highest(); ++i) {
-    if (Item* item = job->items.find(i); item && item->stage == Stage::failed) {
-      dropFailure(item->slot);
+    Item* item = job->items.find(i);
+    if (item && item->stage == Stage::failed) dropFailure(item->slot);
+    if (item && item->onBoard && job->classes[item->taskClass].choice) {
+      leaveVariant(nodes[item->node - 1], job->classes[item->taskClass], *item);
     }
   }
   for (auto& [from, slot] : job->passedOn) {
@@ -103,7 +115,11 @@ void Tables::close(JobId id) {
   ClosedJob closed;
   closed.view = {id, std::move(job->name), false, 0, 0, 0, job->finished, job->failed};
   for (Class& cls : job->classes) {
-    closed.functions.push_back(std::move(cls.definition.function));
+    ClosedJob::Names& names = closed.classes.emplace_back();
+    for (std::size_t way = 0; way < cls.definition.variants.size(); ++way) {
+      names.variants.push_back(variantName(cls.definition, way));
+    }
+    names.function = std::move(cls.definition.function);
   }
   closedJobs.push_back(std::move(closed));
   if (closedJobs.size() > kClosedJobs) closedJobs.pop_front();
@@ -116,6 +132,15 @@ void Tables::addClass(Job& job, TaskClass definition) {
   cls.job = job.id;
   cls.index = static_cast<ClassIndex>(job.classes.size() - 1);
   cls.definition = std::move(definition);
+  if (cls.definition.hasVariants()) {
+    cls.choice = std::make_unique<Choice>();
+    for (const Variant& one : cls.definition.variants) {
+      // Equal names in two programs are two functions; and what a task is given of a device decides
+      // how fast it is.
+      cls.choice->variants.emplace_back().implementation =
+          job.notice.program + " " + one.function + " " + show(one.needs);
+    }
+  }
   if (std::string flaw = flawOf(cls.definition); !flaw.empty()) {
     cls.definition.function.resize(std::min(cls.definition.function.size(), kMaxFunctionName));
     auto failure = std::make_shared<Failure>();
@@ -136,7 +161,9 @@ const Failure* Tables::refusalOf(Class& cls) {
   cls.refusal.reset();
   // A node that is gone counts: it may come back, and its tasks wait for it.
   for (const Node& node : nodes) {
-    if (placement::capacity(node.shape, cls.definition.needs) > 0) return nullptr;
+    for (std::size_t way = 0; way < cls.definition.ways(); ++way) {
+      if (placement::capacity(node.shape, cls.definition.needsOf(way)) > 0) return nullptr;
+    }
   }
   std::vector<const placement::NodeShape*> shapes;
   for (const Node& node : nodes) shapes.push_back(&node.shape);
@@ -144,6 +171,10 @@ const Failure* Tables::refusalOf(Class& cls) {
   failure->kind = FailureKind::infeasible;
   failure->function = cls.definition.function;
   failure->message = placement::whyNever(shapes, cls.definition.needs).value_or("");
+  for (std::size_t way = 1; way < cls.definition.ways(); ++way) {
+    failure->message += "; as " + cls.definition.variants[way].kind + " it " +
+                        placement::whyNever(shapes, cls.definition.needsOf(way)).value_or("");
+  }
   cls.refusal = std::move(failure);
   return cls.refusal.get();
 }

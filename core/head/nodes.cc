@@ -46,6 +46,8 @@ void Tables::join(NodeJoined input, std::vector<Output>& out) {
   node.lastHeard = now;
   node.topology = std::move(input.topology);
   node.shape = placement::NodeShape::of(node.topology, input.total);
+  node.pullRate = 0;
+  noteModel(node);
   node.free = std::move(input.total);
   ++aliveNodes;
   ++shapesVersion;
@@ -66,6 +68,8 @@ void Tables::heard(NodeHeard input, std::vector<Output>& out) {
   }
   node->lastHeard = now;
   for (const ObjectKept& copy : input.report.kept) kept(*node, copy);
+  for (const CostReport& cost : input.report.costs) learn(*node, cost);
+  if (input.report.pullRate != 0) node->pullRate = input.report.pullRate;
   // Failures last: whether a task lost an input depends on what else the node says.
   auto isFailure = [](const TaskDone& one) { return one.how == TaskDone::How::failed; };
   bool anyFailed = false;
@@ -126,6 +130,7 @@ void Tables::lose(Node& node, const std::string& why, std::vector<Output>& out) 
       Item& item = job.items.at(index);
       next = item.next;
       item.onBoard = false;
+      if (Class& cls = job.classes[item.taskClass]; cls.choice) leaveVariant(node, cls, item);
       if (item.stage != Stage::assigned) {
         dropIfUnneeded(job, index);
         continue;

@@ -34,6 +34,7 @@ bool contends(const ResourceSet& free, const ResourceSet& wanting, const Resourc
 }  // namespace
 
 void Tables::schedule() {
+  holdUntil = Instant::max();
   for (std::uint32_t id : changedNodes) promote(nodes[id - 1]);
   for (;;) {
     auto emptied = [](const Class* cls) { return cls->readyCount == 0; };
@@ -54,7 +55,8 @@ void Tables::schedule() {
 
     std::sort(readyClasses.begin(), readyClasses.end(), [this](const Class* a, const Class* b) {
       auto rank = [this](const Class& cls) {
-        const Item& oldest = find(cls.job)->items.at(cls.firstReady);
+        const Job& job = *find(cls.job);
+        const Item& oldest = job.items.at(firstReady(job, cls));
         return std::tuple(-cls.definition.priority, oldest.age, cls.job, cls.index);
       };
       return rank(*a) < rank(*b);
@@ -88,17 +90,15 @@ void Tables::pass(const std::vector<Class*>& order) {
 
 void Tables::promote(Node& node) {
   if (!node.alive || !node.freed || node.ahead == 0) return;
-  std::vector<std::pair<Lane*, const Class*>> waiting;
+  std::vector<std::pair<Lane*, std::uint64_t>> waiting;
   for (auto& [key, lane] : node.lanes) {
-    if (lane.ahead == 0) continue;
-    Job& job = *find(JobId{static_cast<std::uint32_t>(key >> 32)});
-    waiting.emplace_back(&lane, &job.classes[key & 0xffffffff]);
+    if (lane.ahead > 0) waiting.emplace_back(&lane, key);
   }
-  std::stable_sort(waiting.begin(), waiting.end(), [](const auto& a, const auto& b) {
-    return a.second->definition.priority > b.second->definition.priority;
+  std::stable_sort(waiting.begin(), waiting.end(), [this](const auto& a, const auto& b) {
+    return classOf(a.second).definition.priority > classOf(b.second).definition.priority;
   });
-  for (auto& [lane, cls] : waiting) {
-    const ResourceSet& needs = cls->definition.needs;
+  for (auto& [lane, key] : waiting) {
+    const ResourceSet& needs = needsOf(key);
     while (lane->ahead > 0 && lane->fitting < lane->capacity && node.free.covers(needs)) {
       node.free.subtract(needs);
       ++lane->fitting;
@@ -111,12 +111,13 @@ void Tables::promote(Node& node) {
 void Tables::placeClass(Job& job, Class& cls) {
   if (const Failure* refusal = refusalOf(cls)) {
     while (cls.readyCount > 0) {
-      std::uint32_t index = cls.firstReady;
+      std::uint32_t index = firstReady(job, cls);
       fail(job, index, failureOf(refusal->kind, job, index, job.items.at(index),
                                  refusal->message));
     }
     return settle(job);
   }
+  if (cls.choice) return placeVariants(job, cls);
   handOut(job, cls, false);
   if (cls.readyCount > 0) handOut(job, cls, true);
   cls.blocked = cls.readyCount > 0;
@@ -136,11 +137,11 @@ void Tables::collectRooms(Class& cls, bool ahead) {
       std::uint64_t most = placement::mayQueue(cls.runTime, lane.fitting, config.prefetchHorizon,
                                                config.maxPrefetch);
       room = most > lane.ahead ? most - lane.ahead : 0;
-      if (room > 0 && !blockedClasses.empty() && mustDrain(node, cls)) room = 0;
+      if (room > 0 && !blockedClasses.empty() && mustDrain(node, needs)) room = 0;
     } else {
       room = node.free.timesCovers(needs, lane.capacity - std::min(lane.capacity, lane.fitting));
     }
-    if (room == 0 || isReserved(node, cls)) return;
+    if (room == 0 || isReserved(node, needs)) return;
     rooms.push_back({node.id.value, room, node.load, lane.cost});
     roomOf[node.id.value] = static_cast<std::uint32_t>(rooms.size());
   };
@@ -194,7 +195,7 @@ void Tables::handOut(Job& job, Class& cls, bool ahead) {
 // it became ready waits again.
 std::uint32_t Tables::takeReady(Job& job, Class& cls) {
   while (cls.readyCount > 0) {
-    std::uint32_t index = cls.firstReady;
+    std::uint32_t index = cls.ready.first;
     Item& item = job.items.at(index);
     unqueue(job, cls, item);
     if (item.inputs.empty() || checkInputs(job, index, item)) return index;
@@ -233,17 +234,16 @@ std::uint32_t Tables::roomNearData(const Job& job, const Item& item) {
   return best;
 }
 
-bool Tables::isReserved(const Node& node, const Class& cls) const {
+bool Tables::isReserved(const Node& node, const ResourceSet& needs) const {
   if (blockedClasses.empty()) return false;
   const Class& first = *blockedClasses.front();
-  return first.reserved == node.id.value &&
-         contends(node.free, first.definition.needs, cls.definition.needs);
+  return first.reserved == node.id.value && contends(node.free, first.likelyNeeds(), needs);
 }
 
-bool Tables::mustDrain(Node& node, const Class& cls) {
+bool Tables::mustDrain(const Node& node, const ResourceSet& needs) const {
   return std::any_of(blockedClasses.begin(), blockedClasses.end(), [&](const Class* earlier) {
-    return contends(node.free, earlier->definition.needs, cls.definition.needs) &&
-           placement::capacity(node.shape, earlier->definition.needs) > 0;
+    return contends(node.free, earlier->likelyNeeds(), needs) &&
+           placement::capacity(node.shape, earlier->likelyNeeds()) > 0;
   });
 }
 
@@ -255,7 +255,7 @@ void Tables::noteBlocked(Class& cls) {
     return;
   }
   auto couldRun = [&](const Node& node) {
-    return node.alive && placement::capacity(node.shape, cls.definition.needs) > 0;
+    return node.alive && placement::capacity(node.shape, cls.likelyNeeds()) > 0;
   };
   if (cls.reserved != 0 && couldRun(nodes[cls.reserved - 1])) return;
   cls.reserved = 0;

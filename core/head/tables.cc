@@ -15,13 +15,21 @@ Node* Tables::find(NodeId id) {
   return &nodes[id.value - 1];
 }
 
-Lane& Tables::laneOf(Node& node, const Class& cls) {
-  std::uint64_t key = laneKey(cls.job, cls.index);
+const Class& Tables::classOf(std::uint64_t key) const {
+  return find(JobId{static_cast<std::uint32_t>(key >> 32)})->classes[key & 0xffffff];
+}
+
+const ResourceSet& Tables::needsOf(std::uint64_t key) const {
+  return classOf(key).definition.needsOf(key >> 24 & 0xff);
+}
+
+Lane& Tables::laneOf(Node& node, const Class& cls, std::size_t variant) {
+  std::uint64_t key = laneKey(cls.job, cls.index, variant);
   if (node.memoKey == key) return *node.memoLane;
   auto [at, isNew] = node.lanes.try_emplace(key);
   Lane& lane = at->second;
   if (isNew) {
-    lane.capacity = placement::capacity(node.shape, cls.definition.needs);
+    lane.capacity = placement::capacity(node.shape, cls.definition.needsOf(variant));
     lane.cost = placement::kFullLoad / std::max<std::uint64_t>(lane.capacity, 1);
   }
   node.memoKey = key;

@@ -6,6 +6,7 @@
 //   nodes.cc     nodes: joined, heard, lost
 //   attempts.cc  attempts: begun, ended, tried again
 //   schedule.cc  the pass that hands ready tasks to nodes
+//   variants.cc  the same for tasks with variants: which of them, where, and what was learned
 //   views.cc     what people see
 //
 // Nothing recurses along the graph: values travel by two worklists of the job, `concluded` (items
@@ -21,6 +22,7 @@
 
 #include "core/head/head_brain.h"
 #include "core/head/item.h"
+#include "core/placement/choice.h"
 #include "core/placement/feasibility.h"
 #include "core/placement/prefetch.h"
 #include "core/placement/spread.h"
@@ -32,12 +34,36 @@
 
 namespace alnilam::head {
 
+// Tasks that are ready, linked through their items.
+struct ReadyQueue {
+  std::uint32_t first = 0;
+  std::uint32_t last = 0;
+  std::uint32_t count = 0;
+};
+
+// What is kept of a class with variants.
+struct Choice {
+  struct ByVariant {
+    std::string implementation;  // what its costs are filed under
+    // By number of a device model: its costs; 0 where not looked up yet.
+    std::vector<placement::CostTable::Series> series;
+    std::array<std::uint32_t, placement::kSizeClasses> live{};  // attempts, by size class
+  };
+
+  std::vector<ByVariant> variants;
+  std::array<ReadyQueue, placement::kSizeClasses> ready;  // of the class, by size class
+  std::size_t wanted = 0;            // the variant that the last pass would have liked most
+  std::optional<Instant> heldSince;  // some wait since then though a slower way is free
+  Instant trialEnded{};              // the last one
+  std::uint32_t passedOver = 0;      // the oldest task that is ready
+  std::uint32_t timesPassed = 0;     // how many younger ones were placed meanwhile
+};
+
 struct Class {
   JobId job;
   ClassIndex index = 0;
   TaskClass definition;
-  std::uint32_t firstReady = 0;
-  std::uint32_t lastReady = 0;
+  ReadyQueue ready;               // unless it has variants: then Choice has them
   std::uint32_t readyCount = 0;
   bool listed = false;          // in Tables::readyClasses
   bool blocked = false;         // the last pass found every node full
@@ -45,6 +71,12 @@ struct Class {
   placement::RunTime runTime;
   FailurePtr refusal;           // why none of its tasks can run; null if one could
   std::uint64_t checkedAt = 0;  // Tables::shapesVersion when `refusal` was found out
+  std::unique_ptr<Choice> choice;  // of a class with variants
+
+  // What the next of its ready tasks is likely to need.
+  const ResourceSet& likelyNeeds() const {
+    return definition.needsOf(choice ? choice->wanted : 0);
+  }
 };
 
 struct Job {
@@ -65,18 +97,23 @@ struct Job {
 
 // What is left of a closed job, for people.
 struct ClosedJob {
+  struct Names {
+    std::string function;
+    std::vector<std::string> variants;
+  };
   JobView view;
-  std::vector<std::string> functions;
+  std::vector<Names> classes;
 };
 
-// The attempts of one class on one node.
+// The attempts of one class on one node; of a class with variants, those that count on one of them.
 struct Lane {
   std::uint64_t capacity = 0;  // at once, on the empty node
   std::uint64_t cost = 0;      // of one attempt, in load
   std::uint64_t fitting = 0;
   std::uint64_t ahead = 0;
   std::uint32_t first = 0;  // the newest of its attempts
-  bool noticed = false;     // the node knows the class
+  bool noticed = false;     // the node knows the class; told by the lane of the first variant
+  Duration backlog{};       // of a class with variants: what its attempts are expected to take
 };
 
 struct Node {
@@ -86,13 +123,15 @@ struct Node {
   bool alive = false;
   Instant lastHeard{};
   Topology topology;
+  std::uint32_t model = 0;  // of its devices: index into Tables::models
+  Bytes pullRate = 0;       // bytes a second at which it pulls; 0: not known
   placement::NodeShape shape;
   ResourceSet free;
   std::uint64_t load = 0;
   std::uint64_t live = 0;
   std::uint64_t ahead = 0;
   std::uint64_t finished = 0;
-  std::map<std::uint64_t, Lane> lanes;  // by job and class, see laneKey
+  std::map<std::uint64_t, Lane> lanes;  // by job, variant and class, see laneKey
   std::uint64_t memoKey = ~std::uint64_t{0};
   Lane* memoLane = nullptr;  // of memoKey; reports come in runs of one class
   std::set<JobId> jobsTold;
@@ -121,10 +160,11 @@ struct FinishedTask {
   std::uint32_t attempt = 0;
   Duration ran{};
   bool failed = false;
+  std::uint8_t variant = 0;
 };
 
 struct Tables {
-  explicit Tables(HeadBrain::Config chosen) : config(chosen) {}
+  explicit Tables(HeadBrain::Config chosen) : config(chosen), models{"cpu"} {}
 
   HeadBrain::Config config;
   Instant now{};
@@ -148,6 +188,9 @@ struct Tables {
   std::uint64_t recentCount = 0;
   std::uint32_t submissions = 0;
   Instant nextCheck = Instant::max();  // no node is silent for too long before this
+  Instant holdUntil = Instant::max();  // then a task has waited long enough for a better variant
+  placement::CostTable costs;
+  std::vector<std::string> models;     // of devices, "cpu" first: those that nodes have
   std::uint64_t stale = 0;
   std::uint64_t ignored = 0;
 
@@ -166,6 +209,7 @@ struct Tables {
   static constexpr std::size_t kMaxNodes = 65'536;
   static constexpr std::size_t kMaxOpenJobs = 65'536;
   static constexpr std::size_t kMaxJobNumber = (1 << 24) - 1;
+  static constexpr std::size_t kMaxModels = 1024;  // what further ones run is filed together
   static constexpr std::size_t kMaxName = 1024;  // bytes, of a node or job
   static constexpr std::size_t kClosedJobs = 64;
   static constexpr std::size_t kRecent = 10'000;
@@ -177,10 +221,13 @@ struct Tables {
   Job* find(JobId id);
   const Job* find(JobId id) const;
   Node* find(NodeId id);
-  static std::uint64_t laneKey(JobId job, ClassIndex index) {
-    return std::uint64_t{job.value} << 32 | index;
+  static std::uint64_t laneKey(JobId job, ClassIndex index, std::size_t variant = 0) {
+    return std::uint64_t{job.value} << 32 | laneFor(index, variant);
   }
-  Lane& laneOf(Node& node, const Class& cls);  // makes it if need be
+  // Of the lane with this key: its class, and what one attempt on it holds.
+  const Class& classOf(std::uint64_t key) const;
+  const ResourceSet& needsOf(std::uint64_t key) const;
+  Lane& laneOf(Node& node, const Class& cls, std::size_t variant = 0);  // makes it if need be
   void setStage(Job& job, Item& item, Stage stage);
   void owe(Node& node);
   void owe(Job& job);
@@ -234,6 +281,9 @@ struct Tables {
   void dropped(Node& node, ObjectId object);
 
   // ---- attempts.cc
+  static ReadyQueue& readyOf(Class& cls, const Item& item);
+  // The ready task that comes first; 0 if there is none.
+  std::uint32_t firstReady(const Job& job, const Class& cls) const;
   void enqueue(Job& job, std::uint32_t index, bool first);
   void unqueue(Job& job, Class& cls, Item& item);
   void assign(Node& node, Lane& lane, Job& job, Class& cls, std::uint32_t index, bool ahead);
@@ -252,12 +302,25 @@ struct Tables {
   void handOut(Job& job, Class& cls, bool ahead);
   std::uint32_t takeReady(Job& job, Class& cls);
   std::uint32_t roomNearData(const Job& job, const Item& item);
-  bool isReserved(const Node& node, const Class& cls) const;
-  bool mustDrain(Node& node, const Class& cls);
+  // Whether what `needs` asks for is kept on this node for a class that comes earlier.
+  bool isReserved(const Node& node, const ResourceSet& needs) const;
+  bool mustDrain(const Node& node, const ResourceSet& needs) const;
   void noteBlocked(Class& cls);
   void flush(std::vector<Output>& out);
 
+  // ---- variants.cc
+  void placeVariants(Job& job, Class& cls);
+  void noteModel(Node& node);
+  void learn(const Node& node, const CostReport& report);
+  void leaveVariant(const Node& node, Class& cls, const Item& item);  // its attempt is over
+  std::uint32_t modelOf(const Node& node, const Class& cls, std::size_t variant) const;
+  placement::CostTable::Series seriesOf(Class& cls, std::size_t variant, std::uint32_t model);
+  std::uint8_t sizeOf(const Job& job, const Item& item) const;
+  std::string explainVariants(const Class& cls, const Item& item) const;
+
   // ---- views.cc
+  // "cuda (blurOnGpu)"; empty for a class with one way only.
+  static std::string variantName(const TaskClass& definition, std::size_t variant);
   std::vector<NodeView> nodeViews() const;
   std::vector<JobView> jobViews() const;
   std::vector<TaskView> taskViews(JobId job, std::size_t limit) const;

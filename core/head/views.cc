@@ -19,6 +19,12 @@ const char* stateName(Stage stage) {
 
 }  // namespace
 
+std::string Tables::variantName(const TaskClass& definition, std::size_t variant) {
+  if (variant >= definition.variants.size()) return {};
+  const Variant& one = definition.variants[variant];
+  return one.kind + " (" + one.function + ")";
+}
+
 std::vector<NodeView> Tables::nodeViews() const {
   std::vector<NodeView> views;
   for (const Node& node : nodes) {
@@ -31,8 +37,7 @@ std::vector<NodeView> Tables::nodeViews() const {
     view.running = node.live;
     view.finished = node.finished;
     for (const auto& [key, lane] : node.lanes) {
-      const Job& job = *find(JobId{static_cast<std::uint32_t>(key >> 32)});
-      const ResourceSet& needs = job.classes[key & 0xffffffff].definition.needs;
+      const ResourceSet& needs = needsOf(key);
       for (std::uint64_t i = 0; i < lane.fitting + lane.ahead; ++i) view.committed.add(needs);
     }
   }
@@ -74,22 +79,27 @@ std::vector<TaskView> Tables::taskViews(JobId wanted, std::size_t limit) const {
       view.state = stateName(item->stage);
       view.node = nodeName(item->node);
       view.attempt = {item->attempt};
+      if (item->stage == Stage::assigned) {
+        view.variant = variantName(job->classes[item->taskClass].definition, item->variant);
+      }
       found.push_back({item->age, std::move(view)});
       ++taken;
     }
   }
-  auto functionOf = [&](const FinishedTask& task) -> std::string {
+  auto nameIt = [&](const FinishedTask& task, TaskView& view) {
     if (const Job* open = find(task.id.job())) {
-      return task.taskClass < open->classes.size()
-                 ? open->classes[task.taskClass].definition.function
-                 : std::string();
+      if (task.taskClass >= open->classes.size()) return;
+      const TaskClass& definition = open->classes[task.taskClass].definition;
+      view.function = definition.function;
+      view.variant = variantName(definition, task.variant);
+      return;
     }
     for (const ClosedJob& closed : closedJobs) {
-      if (closed.view.job == task.id.job() && task.taskClass < closed.functions.size()) {
-        return closed.functions[task.taskClass];
-      }
+      if (closed.view.job != task.id.job() || task.taskClass >= closed.classes.size()) continue;
+      const ClosedJob::Names& names = closed.classes[task.taskClass];
+      view.function = names.function;
+      if (task.variant < names.variants.size()) view.variant = names.variants[task.variant];
     }
-    return {};
   };
   for (const FinishedTask& task : recent) {
     if (wanted && task.id.job() != wanted) continue;
@@ -98,7 +108,7 @@ std::vector<TaskView> Tables::taskViews(JobId wanted, std::size_t limit) const {
     if (item && isUnfinished(item->stage)) continue;  // it is being made again, and found above
     TaskView view;
     view.id = task.id;
-    view.function = functionOf(task);
+    nameIt(task, view);
     view.state = task.failed ? "failed" : "finished";
     view.node = nodeName(task.node);
     view.attempt = {task.attempt};
@@ -133,9 +143,15 @@ std::string Tables::explain(TaskId task) const {
   if (item->stage == Stage::failed) {
     return text + ": failed: " + failures[item->slot].why->message;
   }
+  bool hasVariants = cls && cls->definition.hasVariants();
+  auto chosen = [&] {
+    if (!hasVariants) return std::string();
+    return " as " + variantName(cls->definition, item->variant) +
+           (item->trial ? ", a trial" : "") + explainVariants(*cls, *item);
+  };
   if (item->stage == Stage::assigned) {
     return text + ": attempt " + std::to_string(item->attempt) + " is at node " +
-           nodes[item->node - 1].name;
+           nodes[item->node - 1].name + chosen();
   }
   if (item->stage == Stage::evicted) return text + ": finished, its result is lost for now";
   if (item->stage == Stage::waiting) {
@@ -150,11 +166,17 @@ std::string Tables::explain(TaskId task) const {
     }
     return text;
   }
-  if (item->stage != Stage::ready) return text + ": finished at node " + nodes[item->node - 1].name;
+  if (item->stage != Stage::ready) {
+    return text + ": finished at node " + nodes[item->node - 1].name + chosen();
+  }
 
   text += ": ready, one of " + std::to_string(cls->readyCount) + " that ask for " +
           show(cls->definition.needs);
+  for (std::size_t way = 1; way < cls->definition.ways(); ++way) {
+    text += " or for " + show(cls->definition.needsOf(way));
+  }
   if (nodes.empty()) return text + "\n  no node has joined";
+  if (hasVariants) return text + explainVariants(*cls, *item);
   for (const Node& node : nodes) {
     text += "\n  " + node.name + ": ";
     const placement::NodeShape* shape = &node.shape;

@@ -19,6 +19,7 @@ bool NodeBrain::State::awaitResult(ObjectId id, std::uint32_t index, RunInput& i
   std::uint32_t object = objectIndex.find(id);
   if (object == kNoTask || !objects[object].here) return false;
   ++objects[object].pins;
+  tasks[index].bytes += objects[object].size;
   input.stored = true;
   return true;
 }
@@ -32,6 +33,7 @@ void NodeBrain::State::made(std::uint32_t index, const TaskDone& done) {
       if (!input.coming || input.object != done.id) continue;
       input.coming = false;
       input.stored = isStored;
+      task.bytes += isStored ? done.size : done.held.size();
       if (isStored) ++objects[objectIndex.find(done.id)].pins;
       else input.held = done.held;
     }
@@ -93,6 +95,7 @@ void NodeBrain::State::returned(std::uint32_t index) {
   if (task.cancelled) return fail(index, FailureKind::cancelled, "cancelled");
   bool canRun = task.at == Task::At::sent;
   if (task.orphaned) return giveBack(index);
+  if (canRun) leaveBacklog(lane);
   unlink(listOf(task), index);
   --(canRun ? lane.job->sent : lane.job->following);
   --sentTasks;
@@ -115,6 +118,7 @@ void NodeBrain::State::mayFollowTo(const Task& maker) {
 // All that it waits for is with the job's executor, or on the way there.
 bool NodeBrain::State::canFollow(const Task& task) const {
   if (task.at != Task::At::fetching || task.missing > 0) return false;
+  if (task.lane->choice) return false;  // which variant it will be depends on what it waits for
   if (task.lane->job->suspects > 0 || !serves(*task.lane)) return false;
   return std::all_of(task.inputs.begin(), task.inputs.end(), [this](const RunInput& input) {
     if (!input.coming) return true;

@@ -27,9 +27,14 @@ inline std::string show(const TaskDone& done) {
   return text + " " + name(done.failure->kind) + " (" + done.failure->message + ")";
 }
 
+// "0", and "0.1" for a class's second variant.
+inline std::string showLane(ClassIndex lane) {
+  std::string text = std::to_string(lane & 0xffffff);
+  return lane >> 24 ? text + "." + std::to_string(lane >> 24) : text;
+}
+
 inline std::string show(const SlotGrant& grant) {
-  std::string text = "open #" + std::to_string(grant.id.value) + " lane " +
-                     std::to_string(grant.lane);
+  std::string text = "open #" + std::to_string(grant.id.value) + " lane " + showLane(grant.lane);
   for (std::size_t i = 0; i < grant.cores.size(); ++i) {
     text += (i == 0 ? " cores " : ",") + std::to_string(grant.cores[i]);
   }
@@ -43,7 +48,7 @@ inline std::string show(const SlotGrant& grant) {
 inline std::string show(const Orders& orders) {
   std::string text;
   auto item = [&](const std::string& words) { text += (text.empty() ? "" : "; ") + words; };
-  for (auto& [lane, function] : orders.lanes) item("lane " + std::to_string(lane) + " " + function);
+  for (auto& [lane, function] : orders.lanes) item("lane " + showLane(lane) + " " + function);
   for (const SlotGrant& grant : orders.open) item(show(grant));
   for (SlotId slot : orders.close) item("close #" + std::to_string(slot.value));
   for (const RunTask& task : orders.run) {
@@ -53,7 +58,8 @@ inline std::string show(const Orders& orders) {
     for (const RunInput& input : task.inputs) {
       if (input.coming) chain += "<" + show(input.object);
     }
-    item("run " + show(task.id) + attempt + chain + (task.awaited ? ">" : ""));
+    item("run " + show(task.id) + attempt + chain + (task.awaited ? ">" : "") +
+         (task.lane >> 24 ? " in " + showLane(task.lane) : ""));
   }
   for (TaskId task : orders.cancel) item("cancel " + show(task));
   return text;
@@ -65,6 +71,11 @@ inline std::string show(const NodeReport& report) {
   for (const TaskDone& done : report.done) item(show(done));
   for (const ObjectKept& kept : report.kept) item("kept " + show(kept.object));
   for (ObjectId object : report.dropped) item("dropped " + show(object));
+  for (const CostReport& cost : report.costs) {
+    item("learned " + showLane(laneFor(cost.taskClass, cost.variant)) + " " +
+         std::to_string(cost.mean / std::chrono::microseconds(1)) + "us by " +
+         std::to_string(cost.runs) + " of " + std::to_string(cost.total));
+  }
   return text;
 }
 

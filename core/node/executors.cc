@@ -36,13 +36,18 @@ void NodeBrain::State::learn(ClassNotice&& notice) {
   if (!job || notice.index >= kMaxClasses) return;
   if (job->lanes.size() <= notice.index) job->lanes.resize(notice.index + 1);
   if (job->lanes[notice.index]) return;
+  if (notice.definition.hasVariants()) return learnVariants(*job, std::move(notice));
+  job->lanes[notice.index] = newLane(*job, notice.index, std::move(notice.definition));
+}
+
+std::unique_ptr<Lane> NodeBrain::State::newLane(Job& job, ClassIndex index, TaskClass definition) {
   auto lane = std::make_unique<Lane>();
-  lane->job = job;
-  lane->index = notice.index;
-  lane->definition = std::move(notice.definition);
+  lane->job = &job;
+  lane->index = index;
+  lane->definition = std::move(definition);
   placement::NodeRoom trial = idleRoom;
   lane->feasible = placement::take(config.topology, trial, lane->definition.needs).has_value();
-  job->lanes[notice.index] = std::move(lane);
+  return lane;
 }
 
 void NodeBrain::State::ended(JobId id) {
@@ -119,8 +124,10 @@ void NodeBrain::State::executorGone(Instant now, const ExecutorGone& gone) {
     return;
   }
   charge(*job, gone);
-  for (auto& lane : job->lanes) {
-    if (lane) requeueSent(*lane);
+  for (auto* lanes : {&job->lanes, &job->moreLanes}) {
+    for (auto& lane : *lanes) {
+      if (lane) requeueSent(*lane);
+    }
   }
   for (auto& lane : job->lanes) {
     if (lane) requeueFollowing(*lane);
@@ -135,9 +142,8 @@ void NodeBrain::State::charge(Job& job, const ExecutorGone& gone) {
     return isThere && task.lane->job == &job;
   };
   bool known = gone.culprit && culprit != kNoTask && isOnBoard(tasks[culprit]);
-  for (auto& lane : job.lanes) {
-    if (!lane || known) continue;
-    for (std::uint32_t at = lane->sent.first; at != kNoTask; at = tasks[at].next) {
+  auto suspect = [&](const Lane& lane) {
+    for (std::uint32_t at = lane.sent.first; at != kNoTask; at = tasks[at].next) {
       // One that followed may have been running: what it waited for was made and not reported.
       if (job.sent == 1 && job.following == 0) {
         culprit = at;
@@ -145,6 +151,11 @@ void NodeBrain::State::charge(Job& job, const ExecutorGone& gone) {
         break;
       }
       if (!std::exchange(tasks[at].suspect, true)) ++job.suspects;
+    }
+  };
+  for (auto* lanes : {&job.lanes, &job.moreLanes}) {
+    for (auto& lane : *lanes) {
+      if (lane && !known) suspect(*lane);
     }
   }
   if (known) fail(culprit, gone.how, gone.why);

@@ -340,6 +340,11 @@ void NodeBrain::State::setDeadline(Instant now) {
     if (lane->drySince && !lane->open.empty()) wakeAt(*lane->drySince + config.idleAfter);
     if (lane->slotlessSince) wakeAt(*lane->slotlessSince + kPatience);
   }
+  for (const auto& job : jobs) {
+    for (const auto& choice : job->choices) {
+      if (choice->gaveUpAt) wakeAt(*choice->gaveUpAt);
+    }
+  }
 }
 
 }  // namespace alnilam::node

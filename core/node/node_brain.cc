@@ -19,6 +19,9 @@ Match(Fs...) -> Match<Fs...>;
 NodeBrain::State::State(Config given) : config(std::move(given)) {
   room = placement::emptyRoom(config.topology, config.total);
   idleRoom = room;
+  for (const Gpu& gpu : config.topology.gpus) {
+    if (deviceModels.find(gpu.label()) == std::string::npos) deviceModels += gpu.label() + " ";
+  }
 }
 
 NodeBrain::NodeBrain(Config config) : state_(std::make_unique<State>(std::move(config))) {}
@@ -27,6 +30,7 @@ NodeBrain::NodeBrain(NodeBrain&&) noexcept = default;
 
 void NodeBrain::step(Instant now, Input input) {
   State& s = *state_;
+  s.callTime = now;
   std::visit(
       Match{
           [&](FromHead& from) {
@@ -51,6 +55,8 @@ void NodeBrain::step(Instant now, Input input) {
 
 void NodeBrain::settle(Instant now, std::vector<Output>& out) {
   State& s = *state_;
+  s.callTime = now;
+  s.decideAll(now);
   if (s.planDue || (s.deadline && now >= *s.deadline)) s.plan(now);
   for (Lane* lane : s.active) s.send(*lane);
   s.follow();

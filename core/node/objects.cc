@@ -39,6 +39,7 @@ bool NodeBrain::State::pin(ObjectId id, const Value& value, std::uint32_t waiter
     objects[index].size = value.size;
     objects[index].holders = value.holders;
     objects[index].tried = value.holders.size();
+    objects[index].asked = callTime;
     owed.push_back(Pull{id, value.size, value.holders});
   }
   Object& object = objects[index];
@@ -87,6 +88,8 @@ void NodeBrain::State::pulled(ObjectId id, Bytes size) {
   }
   if (objects[index].here) return;  // made here in the meantime
   if (objects[index].pins == 0) return dropObject(index);
+  pulls.observe(size, callTime - objects[index].asked);
+  owedReport.pullRate = pulls.perSecond();
   bool unwanted = objects[index].unwanted;
   arrived(id, size);
   objects[index].unwanted = unwanted;
@@ -101,6 +104,7 @@ void NodeBrain::State::pullFailed(ObjectId id, const std::string& why) {
     std::vector<NodeId> rest(object.holders.begin() + static_cast<std::ptrdiff_t>(object.tried),
                              object.holders.end());
     object.tried = object.holders.size();
+    object.asked = callTime;
     owed.push_back(Pull{id, object.size, std::move(rest)});
     return;
   }

@@ -2,14 +2,17 @@
 // What the node brain remembers.  Not for users of the brain: node_brain.h is its surface.
 //
 //   Job        lanes by class, and one executor at a time
-//   Lane       a class of one job: tasks that wait, tasks that were sent, slots that draw from it
+//   Lane       a class of one job, or one variant of it: tasks that wait, tasks that were sent,
+//              slots that draw from it
+//   Choice     a class with variants: tasks for which none has been picked, and the lanes of each
 //   Task       one assignment, from its arrival to its report; lives in a pool, linked into lists
 //   Slot       a grant that an executor holds; its resources are taken until it is reported closed
 //   Object     a stored object of this node, or one being pulled
 //
 // Invariants, which hold between any two calls:
-//   a task is in exactly one place: fetching (missing or unmade > 0), its lane's queue, its lane's
-//     sent, or its lane's following (with the executor, unmade > 0: it takes no slot yet)
+//   a task is in exactly one place: fetching (missing or unmade > 0), its choice's undecided, its
+//     lane's queue, its lane's sent, or its lane's following (with the executor, unmade > 0: it
+//     takes no slot yet)
 //   unmade counts the inputs that are coming; for each the ring of the task that makes it has an
 //     element; if that one ends without a result this one is returned, or orphaned if it follows
 //   an object's pins are the stored inputs of live tasks that name it
@@ -17,11 +20,13 @@
 //   a lane is in `active` exactly while it has tasks in its lists, or slots
 //
 // tasks.cc moves tasks, chains.cc those that wait for others, objects.cc objects, executors.cc
-// executors; lanes.cc decides who gets slots and sends.
+// executors; variants.cc gives tasks with variants to lanes; lanes.cc decides who gets slots and
+// sends.
 
 #include "core/base/rings.h"
 #include "core/node/id_table.h"
 #include "core/node/node_brain.h"
+#include "core/placement/choice.h"
 #include "core/placement/slots.h"
 
 #include <map>
@@ -40,11 +45,23 @@ struct TaskList {
 };
 
 struct Job;
+struct Lane;
+
+struct Choice {
+  TaskClass definition;
+  std::vector<Lane*> ways;  // by variant
+  std::vector<placement::CostTable::Series> series;  // likewise; 0 where not looked up yet
+  TaskList undecided;
+  std::optional<Instant> gaveUpAt;  // one of them waits for a better variant until then
+};
 
 struct Lane {
   Job* job = nullptr;
-  ClassIndex index = 0;
-  TaskClass definition;
+  ClassIndex index = 0;   // its number for executors: the class's, or laneFor the variant
+  TaskClass definition;   // of a variant: with its function and needs
+  Choice* choice = nullptr;  // of a variant
+  std::uint8_t way = 0;      // which one
+  Duration backlog{};        // of a variant: what its tasks are expected to take
   bool feasible = false;  // fits on the idle node
 
   TaskList queue;
@@ -63,11 +80,15 @@ struct Lane {
   std::optional<Instant> slotlessSince;  // has tasks, and not one slot
 
   std::size_t tasks() const { return queue.size + sent.size; }
+  // The class as the head told it.
+  const TaskClass& whole() const { return choice ? choice->definition : definition; }
 };
 
 struct Job {
   JobNotice notice;
-  std::vector<std::unique_ptr<Lane>> lanes;  // by class; null where none was told
+  std::vector<std::unique_ptr<Lane>> lanes;  // by class, of the first variant; null: none told
+  std::vector<std::unique_ptr<Lane>> moreLanes;  // of the other variants
+  std::vector<std::unique_ptr<Choice>> choices;
   ExecutorId executor;                       // none while none is started
   std::size_t tasks = 0;                     // live ones, fetching included
   std::size_t sent = 0;
@@ -80,7 +101,7 @@ struct Job {
 };
 
 struct Task {
-  enum class At : std::uint8_t { nowhere, fetching, queued, sent, following };
+  enum class At : std::uint8_t { nowhere, fetching, undecided, queued, sent, following };
 
   TaskId id;
   Attempt attempt;
@@ -100,6 +121,12 @@ struct Task {
   bool orphaned = false;       // following, and one that it waits for is over without a result
   Blob arguments;
   std::vector<RunInput> inputs;
+  // Of a class with variants; while none is picked, `lane` is that of the first.
+  std::uint8_t hint = 0;   // the variant that the head counts on
+  bool trial = false;      // and it shall be that one
+  Bytes bytes = 0;         // of its arguments, and of the inputs that are known
+  std::uint8_t sizeClass = 0;  // of all of them
+  Instant since{};         // when they were all here
 };
 
 struct Slot {
@@ -132,6 +159,7 @@ struct Object {
   std::uint32_t pins = 0;
   std::vector<NodeId> holders;  // known while it is pulled
   std::size_t tried = 0;        // the first ones of them, already asked
+  Instant asked{};              // when
   std::vector<Waiter> waiters;
 };
 
@@ -149,6 +177,7 @@ struct NodeBrain::State {
   void failAll(Job& job, FailureKind kind, const std::string& message);
   std::uint32_t newTask();
   void append(TaskList& list, std::uint32_t index);
+  void prepend(TaskList& list, std::uint32_t index);
   void unlink(TaskList& list, std::uint32_t index);
   TaskList& listOf(Task& task);
 
@@ -190,8 +219,21 @@ struct NodeBrain::State {
   void requeueSent(Lane& lane);
   void retire(ExecutorId id);
   void report(ExecutorId id, ExecutorReport&& report);
+  std::unique_ptr<Lane> newLane(Job& job, ClassIndex index, TaskClass definition);
   Job* jobOf(JobId id);
   Lane* laneOf(TaskId task, ClassIndex index);
+
+  // variants.cc
+  void learnVariants(Job& job, ClassNotice&& notice);
+  placement::CostTable::Series seriesOf(Lane& lane);
+  Duration expected(Lane& lane, std::uint8_t sizeClass);
+  bool mayWaitIn(Lane& lane, std::uint8_t sizeClass);
+  void decideAll(Instant now);
+  void decide(Instant now, Choice& choice);
+  void give(std::uint32_t index, Lane& lane);
+  void takeBack(Lane& lane);
+  void leaveBacklog(Lane& lane);
+  void learnRun(Lane& lane, std::uint8_t sizeClass, const TaskDone& done);
 
   // lanes.cc
   void plan(Instant now);
@@ -218,6 +260,10 @@ struct NodeBrain::State {
   bool isUp(ExecutorId id) const;
 
   Config config;
+  Instant callTime{};  // of the call at hand
+  placement::CostTable costs;
+  placement::TransferRate pulls;
+  std::string deviceModels;  // of the node's devices: a task may get any of them
   placement::NodeRoom room;
   placement::NodeRoom idleRoom;  // as it was at the start
 

@@ -2,6 +2,7 @@
 
 #include "core/node/state.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace alnilam::node {
@@ -38,6 +39,14 @@ void NodeBrain::State::append(TaskList& list, std::uint32_t index) {
   ++list.size;
 }
 
+void NodeBrain::State::prepend(TaskList& list, std::uint32_t index) {
+  tasks[index].next = list.first;
+  tasks[index].previous = kNoTask;
+  (list.first == kNoTask ? list.last : tasks[list.first].previous) = index;
+  list.first = index;
+  ++list.size;
+}
+
 void NodeBrain::State::unlink(TaskList& list, std::uint32_t index) {
   Task& task = tasks[index];
   (task.previous == kNoTask ? list.first : tasks[task.previous].next) = task.next;
@@ -47,6 +56,7 @@ void NodeBrain::State::unlink(TaskList& list, std::uint32_t index) {
 
 TaskList& NodeBrain::State::listOf(Task& task) {
   if (task.at == Task::At::following) return task.lane->following;
+  if (task.at == Task::At::undecided) return task.lane->choice->undecided;
   return task.at == Task::At::sent ? task.lane->sent : task.lane->queue;
 }
 
@@ -67,10 +77,19 @@ void NodeBrain::State::assign(Instant now, Assignment&& assignment) {
                       " of job " + std::to_string(assignment.id.job().value));
   }
   Job& job = *lane->job;
-  if (!lane->feasible) {
+  bool isFeasible = lane->feasible;
+  if (lane->choice) {
+    const auto& ways = lane->choice->ways;
+    isFeasible = std::any_of(ways.begin(), ways.end(), [](auto* way) { return way->feasible; });
+  }
+  if (!isFeasible) {
+    std::string needs = show(lane->whole().needs);
+    for (std::size_t way = 1; way < lane->whole().ways(); ++way) {
+      needs += " or " + show(lane->whole().needsOf(way));
+    }
     return refuse(assignment, FailureKind::infeasible,
-                  lane->definition.function + " asks for " + show(lane->definition.needs) +
-                      ", and node " + config.name + " has " + show(config.total));
+                  lane->whole().function + " asks for " + needs + ", and node " + config.name +
+                      " has " + show(config.total));
   }
   if (job.failedAt && now - *job.failedAt < kRetryStart) {
     return refuse(assignment, FailureKind::executorFailed, job.failedWhy);
@@ -86,11 +105,15 @@ void NodeBrain::State::assign(Instant now, Assignment&& assignment) {
   task.missing = task.unmade = 0;
   task.suspect = task.cancelled = task.announced = task.orphaned = false;
   task.awaited = assignment.awaited;
+  task.hint = assignment.variant;
+  task.trial = assignment.trial;
+  task.bytes = assignment.arguments.size();
   task.arguments = std::move(assignment.arguments);
   task.inputs.reserve(assignment.inputs.size());
   bool canBe = true;
   for (auto& [object, value] : assignment.inputs) {
     bool stored = value.state == Value::State::stored;
+    task.bytes += stored ? value.size : value.held.size();
     if (stored && !pin(object, value, index)) ++task.missing;
     task.inputs.push_back({object, std::move(value.held), stored});
     bool isComing = value.state == Value::State::pending;
@@ -107,6 +130,12 @@ void NodeBrain::State::assign(Instant now, Assignment&& assignment) {
 void NodeBrain::State::enqueue(std::uint32_t index) {
   Task& task = tasks[index];
   Lane& lane = *task.lane;
+  if (lane.choice) {
+    task.since = callTime;
+    task.sizeClass = placement::sizeClassOf(task.bytes);
+    task.at = Task::At::undecided;
+    return append(lane.choice->undecided, index);
+  }
   task.at = Task::At::queued;
   append(lane.queue, index);
   lane.drySince.reset();
@@ -141,6 +170,7 @@ void NodeBrain::State::done(ExecutorId executor, TaskDone&& done) {
   Task& task = tasks[index];
   Lane& lane = *task.lane;
   done.attempt = task.attempt;
+  done.variant = lane.way;
   lane.job->diedIdle = false;
   if (stored) arrived(done.id, done.size);
   if (done.how == TaskDone::How::failed) {
@@ -157,6 +187,7 @@ void NodeBrain::State::done(ExecutorId executor, TaskDone&& done) {
     std::int64_t off = ran - lane.usual;
     lane.usual = lane.measured ? lane.usual + off / (off < 0 ? kDown : kUp) : ran;
     lane.measured = true;
+    if (lane.choice) learnRun(lane, task.sizeClass, done);
     if (task.waiters != 0) made(index, done);
     owedReport.done.push_back(std::move(done));
   }
@@ -172,13 +203,15 @@ void NodeBrain::State::fail(std::uint32_t index, FailureKind kind, std::string m
   auto failure = std::make_shared<Failure>();
   failure->kind = kind;
   failure->task = where ? where : task.id;
-  failure->function = task.lane->definition.function;
+  bool isPicked = task.at == Task::At::queued || task.at == Task::At::sent;
+  failure->function = (isPicked ? task.lane->definition : task.lane->whole()).function;
   failure->node = config.name;
   failure->attempt = task.attempt;
   failure->message = cleanMessage(message);
   TaskDone done;
   done.id = task.id;
   done.attempt = task.attempt;
+  done.variant = isPicked ? task.lane->way : task.hint;
   done.how = TaskDone::How::failed;
   done.failure = std::move(failure);
   owedReport.done.push_back(std::move(done));
@@ -192,7 +225,7 @@ void NodeBrain::State::refuse(const Assignment& assignment, FailureKind kind, st
   auto failure = std::make_shared<Failure>();
   failure->kind = kind;
   failure->task = assignment.id;
-  if (lane) failure->function = lane->definition.function;
+  if (lane) failure->function = lane->whole().function;
   failure->node = config.name;
   failure->attempt = assignment.attempt;
   failure->message = cleanMessage(message);
@@ -207,6 +240,7 @@ void NodeBrain::State::refuse(const Assignment& assignment, FailureKind kind, st
 void NodeBrain::State::forget(std::uint32_t index) {
   Task& task = tasks[index];
   Job& job = *task.lane->job;
+  if (task.at == Task::At::queued || task.at == Task::At::sent) leaveBacklog(*task.lane);
   if (task.at != Task::At::fetching) {
     unlink(listOf(task), index);
     if (task.lane->tasks() == 0) planDue = true;  // its slots are to spare now

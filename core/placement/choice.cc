@@ -54,8 +54,16 @@ Duration level(std::span<const Way> ways, std::span<const Duration> runs, std::u
   return low;
 }
 
+void shares(std::span<const Way> ways, std::span<const Duration> runs, std::uint64_t tasks,
+            std::vector<std::uint64_t>& out) {
+  Duration last = level(ways, runs, tasks);
+  for (std::size_t i = 0; i < ways.size(); ++i) {
+    out.push_back(last == kNever ? 0 : std::min(endedBy(ways[i], runs[i], last), tasks));
+  }
+}
+
 bool isHopeless(const Estimate& slow, const Estimate& fast) {
-  if (!slow.known() || !fast.known()) return false;
+  if (slow.runs == 0 || fast.runs == 0) return false;
   return slow.run.count() / kHopeless > fast.run.count();
 }
 
@@ -70,7 +78,15 @@ bool isWorthATrial(const CostTable& costs, CostTable::Series candidate,
   Estimate own = costs.estimate(candidate, sizeClass);
   if (own.runs >= 2 && isHopelessAt(sizeClass, own)) return false;
   auto [smaller, before] = costs.predecessor(candidate, sizeClass);
-  return own.runs > 0 || !before.known() || !isHopelessAt(smaller, before);
+  if (own.runs > 0 || !before.known() || !isHopelessAt(smaller, before)) return true;
+  // Larger inputs do not take less time: that of the smaller ones is the least to expect.
+  Duration fastest = kNever;
+  for (CostTable::Series other : others) {
+    if (Estimate here = costs.estimate(other, sizeClass); here.runs > 0) {
+      fastest = std::min(fastest, here.run);
+    }
+  }
+  return fastest != kNever && before.run < fastest;
 }
 
 std::optional<Pick> pick(std::span<const NodeWay> ways, std::size_t hint, Duration waited) {
@@ -106,28 +122,18 @@ std::optional<Pick> pick(std::span<const NodeWay> ways, std::size_t hint, Durati
   return Pick{first, false, patience};
 }
 
-Earliest::Earliest(std::span<const Way> ways, std::span<const Duration> runs,
-                   std::span<const std::uint64_t> rooms)
-    : ways_(ways), runs_(runs), rooms_(rooms) {
-  for (std::size_t i = 0; i < ways.size(); ++i) {
-    Duration end = endOn(ways[i], runs[i]);
-    if (rooms[i] > 0 && end != kNever) heap_.push_back({end, i});
+std::optional<std::size_t> bestFor(const Way& way, std::span<const Offer> offers) {
+  // How many times as long it takes elsewhere, in 1,024ths, roughly.
+  auto gain = [](const Offer& offer) {
+    return offer.alternative.count() / (offer.run.count() / 1024 + 1);
+  };
+  std::optional<std::size_t> best;
+  for (std::size_t i = 0; i < offers.size(); ++i) {
+    const Offer& offer = offers[i];
+    if (offer.tasks == 0 || offer.run == kNever || endOn(way, offer.run) > offer.level) continue;
+    if (!best || gain(offer) > gain(offers[*best])) best = i;
   }
-  std::make_heap(heap_.begin(), heap_.end());
-}
-
-std::optional<std::size_t> Earliest::first() {
-  while (!heap_.empty()) {
-    Entry top = heap_.front();
-    Duration end = endOn(ways_[top.way], runs_[top.way]);
-    if (rooms_[top.way] > 0 && end == top.end) return top.way;
-    std::pop_heap(heap_.begin(), heap_.end());
-    heap_.pop_back();
-    if (rooms_[top.way] == 0) continue;
-    heap_.push_back({end, top.way});
-    std::push_heap(heap_.begin(), heap_.end());
-  }
-  return std::nullopt;
+  return best;
 }
 
 }  // namespace alnilam::placement

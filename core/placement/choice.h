@@ -18,9 +18,15 @@
 // longer than a free one would have taken: `isPatient`.  Waiting then costs at most as much again
 // as not waiting would have (the ski rental rule).
 //
-// Ways of which nothing is known are taken only if nothing is known of any, and then the first
-// variant of the program's list that a place can run; the others get trials: a few runs, one at a
-// time, and none where the nearest smaller size showed that one to be hopeless (`isHopeless`).
+// Tasks of other sizes wait as well, and will take up ways: that counts as backlog in the level
+// (`shares` tells how much).  Which size a free way takes, `bestFor` says: one that a GPU does
+// twenty times as fast shall not take a core that another, which has no use for a GPU, could have.
+//
+// Ways that have not run this size of inputs are taken only if no way has, and then, at each place,
+// the one that other sizes let expect least of, or where nothing is known at all, the first variant
+// in the program's list.  The others get trials: a few runs, one at a time, and none where the
+// nearest smaller size showed that one to be hopeless (`isHopeless`), unless it took less for that
+// than the others take now: what starts slowly may win with more to do.
 //
 // Pure functions; integers only, so equal inputs give equal choices everywhere.
 
@@ -54,15 +60,20 @@ Duration endOn(const Way& way, Duration run, Duration transfer = {});
 // no way has a slot.  O(ways).
 Duration level(std::span<const Way> ways, std::span<const Duration> runs, std::uint64_t tasks);
 
+// How many of `tasks` each way has ended by their level, appended to `out`; a few too many
+// together, since the last of them end at one time.  O(ways).
+void shares(std::span<const Way> ways, std::span<const Duration> runs, std::uint64_t tasks,
+            std::vector<std::uint64_t>& out);
+
 // Whether someone who began to wait `waited` ago goes on, though a free way would take `run`.
 constexpr bool isPatient(Duration waited, Duration run) { return waited < run; }
 
-// Whether `slow` took more than kHopeless times as long as `fast`; false unless both are known.
+// Whether `slow` took more than kHopeless times as long as `fast`; false unless both ran.
 bool isHopeless(const Estimate& slow, const Estimate& fast);
 
 // Whether one more run of `candidate` is worth it only to learn how long it takes: there may be a
 // trial, and neither what it ran itself, after its warm-up, nor the nearest smaller size shows it
-// hopeless beside the fastest of `others`.
+// hopeless beside the fastest of `others`, as said above.
 bool isWorthATrial(const CostTable& costs, CostTable::Series candidate,
                    std::span<const CostTable::Series> others, std::uint8_t sizeClass);
 
@@ -72,7 +83,7 @@ struct NodeWay {
   bool feasible = false;
   bool free = false;  // would begin one more at once: a slot is idle, or can be opened
   Way way;
-  Duration run = kNever;  // expected; kNever: unknown
+  Duration run = kNever;  // expected; kNever: did not run here yet
 };
 
 struct Pick {
@@ -88,29 +99,18 @@ std::optional<Pick> pick(std::span<const NodeWay> ways, std::size_t hint, Durati
 
 // ---- Among nodes.
 
-// The ways that have room, the one first that would end a task of one size first.  Ways get
-// fuller while the queue lasts, never emptier.
-class Earliest {
- public:
-  // All of equal length.  rooms[i] is how many more ways[i] may get, runs[i] kNever if it shall not
-  // be taken.  The spans' contents change under it.
-  Earliest(std::span<const Way> ways, std::span<const Duration> runs,
-           std::span<const std::uint64_t> rooms);
-
-  std::optional<std::size_t> first();
-
- private:
-  struct Entry {
-    Duration end;
-    std::size_t way;
-    bool operator<(const Entry& other) const {  // a heap's top is the largest
-      return end != other.end ? end > other.end : way > other.way;
-    }
-  };
-  std::span<const Way> ways_;
-  std::span<const Duration> runs_;
-  std::span<const std::uint64_t> rooms_;
-  std::vector<Entry> heap_;
+// Tasks of one size that wait, as a way with room for one of them sees them.
+struct Offer {
+  std::uint64_t tasks = 0;
+  Duration run = kNever;          // on this way
+  Duration alternative = kNever;  // on the fastest of the others
+  Duration level{};               // when the last of them ends
 };
+
+// Which of `offers` the way had better take: of those it ends by their level, the one whose tasks
+// take longest elsewhere for what they take here, so that a GPU goes to those that gain most by it
+// and cores to those that lose least.  Ties go to the first.
+// Source: the idea of HeteroPrio, Agullo et al., 2016.
+std::optional<std::size_t> bestFor(const Way& way, std::span<const Offer> offers);
 
 }  // namespace alnilam::placement

@@ -90,6 +90,30 @@ TEST(Choice, TheLevelIsThatOfGivingTaskByTask) {
   }
 }
 
+TEST(Choice, SharesAreWhatEndsByTheLevel) {
+  struct Row {
+    const char* name;
+    std::vector<Way> ways;
+    std::vector<Duration> runs;
+    std::uint64_t tasks;
+    std::vector<std::uint64_t> shares;
+  };
+  const Row kRows[] = {
+      {"one way", {{1, 0s}}, {10ms}, 7, {7}},
+      {"the fast one alone", {{1, 0s}, {4, 0s}}, {10ms, 100ms}, 9, {9, 0}},
+      {"by their speed", {{1, 0s}, {1, 0s}}, {10ms, 100ms}, 22, {20, 2}},
+      {"the busy one less", {{1, 100ms}, {1, 0s}}, {10ms, 10ms}, 12, {1, 11}},
+      {"equal ends may be one too many", {{1, 0s}, {1, 0s}}, {10ms, 10ms}, 3, {2, 2}},
+      {"a way that is not to be taken", {{1, 0s}, {1, 0s}}, {10ms, kNever}, 3, {3, 0}},
+      {"no way at all", {{0, 0s}}, {10ms}, 3, {0}},
+  };
+  for (const Row& row : kRows) {
+    std::vector<std::uint64_t> got;
+    shares(row.ways, row.runs, row.tasks, got);
+    EXPECT_EQ(got, row.shares) << row.name;
+  }
+}
+
 constexpr NodeWay idle(Duration run) { return {true, true, {1, 0s}, run}; }
 constexpr NodeWay busy(Duration run, Duration backlog, std::uint64_t slots = 1) {
   return {true, false, {slots, backlog}, run};
@@ -153,8 +177,11 @@ const TrialRow kTrials[] = {
     {"two runs that are not so slow", {{20, 10ms}, {20, 10ms}}, {{20, 1ms}}, true},
     {"three are enough", {{20, 1ms}, {20, 1ms}, {20, 1ms}}, {{20, 1ms}}, false},
     {"a smaller size showed it hopeless", {{18, 1s}, {18, 1s}}, {{18, 1ms}}, false},
+    {"but the other takes longer by now", {{18, 1s}, {18, 1s}}, {{18, 1ms}, {20, 2s}}, true},
+    {"or nearly", {{18, 1s}, {18, 1s}}, {{18, 1ms}, {20, 1s}}, false},
     {"a smaller size showed it slow", {{18, 10ms}, {18, 10ms}}, {{18, 1ms}}, true},
     {"a smaller size showed its warm-up", {{18, 1s}}, {{18, 1ms}}, true},
+    {"what the other might have taken says nothing", {{18, 1s}, {18, 1s}}, {{19, 1ms}}, true},
     {"a larger size says nothing", {{22, 1s}, {22, 1s}}, {{22, 1ms}}, true},
     {"the nearest smaller size decides", {{10, 1s}, {10, 1s}, {18, 1ms}, {18, 1ms}},
      {{10, 1ms}, {18, 1ms}}, true},
@@ -170,26 +197,34 @@ TEST(Choice, ATrialIsWorthIt) {
   }
 }
 
-TEST(Choice, TheEarliestOfThoseWithRoomComesFirst) {
-  std::vector<Way> ways{{1, 0s}, {1, 0s}, {1, 0s}, {1, 0s}};
-  std::vector<Duration> runs{4ms, 1ms, 1ms, kNever};
-  std::vector<std::uint64_t> rooms{9, 9, 0, 9};
-  Earliest earliest(ways, runs, rooms);
-  std::string order;
-  for (int i = 0; i < 12; ++i) {
-    auto first = earliest.first();
-    if (!first) {
-      order += '.';
-      continue;
-    }
-    order += std::to_string(*first);
-    --rooms[*first];
-    ways[*first].backlog += runs[*first];
+struct OfferRow {
+  const char* name;
+  Way way;
+  std::vector<Offer> offers;
+  std::optional<std::size_t> best;
+};
+
+const OfferRow kOffers[] = {
+    {"the one that waits", {1, 0s}, {{1, 10ms, kNever, 10ms}}, 0},
+    {"none that waits", {1, 0s}, {{0, 10ms, kNever, 10ms}}, {}},
+    {"none that it would end too late", {1, 0s}, {{1, 10ms, 5ms, 9ms}}, {}},
+    {"none that would wait for too long", {1, 1ms}, {{1, 10ms, kNever, 10ms}}, {}},
+    {"none that it shall not take", {1, 0s}, {{1, kNever, 5ms, 9ms}}, {}},
+    {"a GPU takes what gains most by it", {1, 0s},
+     {{9, 13ms, 4ms, 1s}, {9, 3ms, 53ms, 1s}, {9, 40ms, 13ms, 1s}}, 1},
+    {"a core what loses least", {1, 0s},
+     {{9, 4ms, 13ms, 1s}, {9, 53ms, 3ms, 1s}, {9, 13ms, 40ms, 1s}}, 0},
+    {"what has no other way comes first", {1, 0s}, {{9, 1ms, 99ms, 1s}, {9, 9ms, kNever, 1s}}, 1},
+    {"equals in their order", {1, 0s}, {{9, 4ms, 8ms, 1s}, {9, 4ms, 8ms, 1s}}, 0},
+    {"no time at all", {1, 0s}, {{9, 0s, 0s, 0s}}, 0},
+    {"as long as can be", {1, 0s}, {{9, kNever - 1ns, kNever - 1ns, kNever}}, 0},
+    {"nothing", {1, 0s}, {}, {}},
+};
+
+TEST(Choice, AWayTakesWhatGainsMostByIt) {
+  for (const OfferRow& row : kOffers) {
+    EXPECT_EQ(bestFor(row.way, row.offers), row.best) << row.name;
   }
-  // The fourth of the fast way ends with the first of the slow one, which has the lower number.
-  EXPECT_EQ(order, "111011110110") << "one of the slow way to four of the fast";
-  for (auto& room : rooms) room = 0;
-  EXPECT_FALSE(earliest.first());
 }
 
 }  // namespace

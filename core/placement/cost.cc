@@ -130,30 +130,21 @@ Estimate CostTable::estimate(Series series, std::uint8_t sizeClass) const {
     return {Estimate::From::runs, rounded(cell.mean), rounded(std::sqrt(cell.variance)),
             cell.runs};
   }
-  // The two nearest on either side, nearest first; -1: none.
-  std::array<int, 2> below{-1, -1}, above{-1, -1};
-  auto gather = [&](std::array<int, 2>& side, int at, int step) {
-    std::size_t found = 0;
-    for (; at >= 0 && at < count && found < 2 && std::abs(at - wanted) <= kReach; at += step) {
-      if (has(at)) side[found++] = at;
-    }
-  };
-  gather(below, std::min(wanted, count) - 1, -1);
-  gather(above, wanted + 1, 1);
-  double run = 0;
-  if (below[0] >= 0 && above[0] >= 0) {
-    double each = growth(mean(below[0]), mean(above[0]), above[0] - below[0]);
+  int above = wanted + 1;
+  while (above < count && !has(above)) ++above;
+  bool isAbove = above < count && above - wanted <= kReach;
+  std::array<int, 2> below{-1, -1};  // the two nearest, the nearest first; -1: none
+  std::size_t found = 0;
+  for (int at = std::min(wanted, count) - 1; at >= 0 && found < 2 && wanted - at <= kReach; --at) {
+    if (has(at)) below[found++] = at;
+  }
+  if (found == 0 && !isAbove) return {};
+  double run = isAbove ? mean(above) : 0;
+  if (found > 0) {
+    double each = kUsualGrowth;
+    if (isAbove) each = growth(mean(below[0]), mean(above), above - below[0]);
+    else if (found == 2) each = growth(mean(below[1]), mean(below[0]), below[0] - below[1]);
     run = mean(below[0]) * std::pow(each, wanted - below[0]);
-  } else if (below[0] >= 0) {
-    double each = below[1] < 0 ? kUsualGrowth
-                               : growth(mean(below[1]), mean(below[0]), below[0] - below[1]);
-    run = mean(below[0]) * std::pow(each, wanted - below[0]);
-  } else if (above[0] >= 0) {
-    double each = above[1] < 0 ? kUsualGrowth
-                               : growth(mean(above[0]), mean(above[1]), above[1] - above[0]);
-    run = mean(above[0]) / std::pow(each, above[0] - wanted);
-  } else {
-    return {};
   }
   return {Estimate::From::neighbours, rounded(run), {}, 0};
 }

@@ -8,8 +8,9 @@
 // kernel loaded, pages touched): it stands until there is a second one and is then forgotten.
 //
 // A size class without runs is estimated from its neighbours: between two by the power law through
-// both, beyond them by the slope of the two nearest, and with one neighbour in proportion to the
-// bytes.  Times are bounded by a year, so nothing overflows, whatever is reported.
+// both, above them by the slope of the two nearest, or with one in proportion to the bytes; below
+// them as the smallest that ran, since what a run costs at least does not shrink with its inputs.
+// Times are bounded by a year, so nothing overflows, whatever is reported.
 //
 // A *trial* is a run made only to learn.  Whoever wants one asks `mayTry` (at most kTrials for each
 // size class of a series, at most one at a time) and reports its begin and end.

@@ -192,17 +192,18 @@ int listTasks(const HeadOptions& options, const std::string& job, std::uint32_t 
     request.setJob(of.value);
     request.setLimit(limit);
     auto response = request.send().wait(scope);
-    Listing listing{"tasks", {"ID", "FUNCTION", "STATE", "NODE", "ATTEMPT", "RAN"}, {}};
+    Listing listing{"tasks", {"ID", "FUNCTION", "STATE", "NODE", "ATTEMPT", "RAN", "VARIANT"}, {}};
     for (auto from : response.getTasks()) {
       Result<head::TaskView> task = rpc::read(from);
       if (!task) return complain(task.error().why);
       const head::TaskView& view = task.value();
       listing.rows.push_back(
           {{show(view.id), view.function, view.state, view.node.empty() ? "-" : view.node,
-            std::to_string(view.attempt.value), seconds(inSeconds(view.ran))},
+            std::to_string(view.attempt.value), seconds(inSeconds(view.ran)),
+            view.variant.empty() ? "-" : view.variant},
            {{"id", show(view.id)}, {"function", view.function}, {"state", view.state},
             {"node", view.node}, {"attempt", view.attempt.value},
-            {"ranSeconds", inSeconds(view.ran)}}});
+            {"ranSeconds", inSeconds(view.ran)}, {"variant", view.variant}}});
     }
     print(listing, options.format);
     return 0;

@@ -64,7 +64,7 @@ class JobServer final : public schema::Job::Server,
 
   kj::Promise<void> usage(UsageContext context) override {
     std::vector<UsageRow> rows =
-        state_.usage.rows(job_, state_.driver.brain().nodes(), state_.lanes());
+        state_.usage.rows(job_, state_.driver.brain(), state_.lanes());
     auto list = context.getResults().initRows(static_cast<unsigned>(rows.size()));
     for (unsigned i = 0; i < list.size(); ++i) rpc::write(rows[i], list[i]);
     return kj::READY_NOW;

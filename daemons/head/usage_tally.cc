@@ -20,6 +20,9 @@ void UsageTally::add(NodeId node, const NodeReport& report) {
     ++of.tasks;
     of.busy += done.ran;
   }
+  for (const CostReport& cost : report.costs) {
+    countOf(cost.job, cost.gpu).variants[{cost.taskClass, cost.variant}] += cost.runs;
+  }
   for (const ObjectKept& kept : report.kept) {
     if (puts_.erase(kept.object) > 0) continue;
     countOf(kept.object.job(), TaskDone::kNoGpu).moved += kept.size;
@@ -27,12 +30,12 @@ void UsageTally::add(NodeId node, const NodeReport& report) {
 }
 
 std::vector<UsageRow> UsageTally::rows(
-    JobId job, const std::vector<head::NodeView>& nodes,
+    JobId job, const head::HeadBrain& brain,
     const std::map<NodeId, std::vector<rpc::Lane>>& lanes) const {
   std::vector<UsageRow> rows;
   auto of = counts_.find(job);
   if (of == counts_.end()) return rows;
-  for (const head::NodeView& view : nodes) {
+  for (const head::NodeView& view : brain.nodes()) {
     auto row = [&](std::uint32_t gpu, std::string device) {
       auto it = of->second.find({view.node, gpu});
       if (it == of->second.end()) return;
@@ -43,6 +46,12 @@ std::vector<UsageRow> UsageTally::rows(
         std::set<std::string> names;
         for (const rpc::Lane& lane : carried->second) names.insert(lane.transport);
         for (const std::string& name : names) made.lanes += (made.lanes.empty() ? "" : ", ") + name;
+      }
+      for (const auto& [which, runs] : count.variants) {
+        const TaskClass* ran = brain.classOf(job, which.first);
+        if (!ran || which.second >= ran->variants.size()) continue;
+        const Variant& one = ran->variants[which.second];
+        made.variants.push_back({ran->function, one.kind, one.function, runs});
       }
       rows.push_back(std::move(made));
     };

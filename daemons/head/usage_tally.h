@@ -25,8 +25,8 @@ class UsageTally {
 
   void add(NodeId node, const NodeReport& report);
 
-  // `nodes` gives names and device labels, `lanes` what carries objects to a node.
-  std::vector<UsageRow> rows(JobId job, const std::vector<head::NodeView>& nodes,
+  // `brain` gives names of nodes, devices and variants, `lanes` what carries objects to a node.
+  std::vector<UsageRow> rows(JobId job, const head::HeadBrain& brain,
                              const std::map<NodeId, std::vector<rpc::Lane>>& lanes) const;
   void forget(JobId job);
 
@@ -35,6 +35,7 @@ class UsageTally {
     std::uint64_t tasks = 0;
     Duration busy{};
     Bytes moved = 0;
+    std::map<std::pair<ClassIndex, std::uint8_t>, std::uint64_t> variants;  // runs of each
   };
   using Device = std::pair<NodeId, std::uint32_t>;  // GPU index, or TaskDone::kNoGpu
 

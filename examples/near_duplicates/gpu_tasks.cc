@@ -1,4 +1,4 @@
-// The two task functions that run on a GPU.
+// The variant of the comparison that runs on a GPU.
 
 #include "compare_signatures.ptx.h"
 #include "shingles.h"
@@ -30,7 +30,5 @@ gpu::Array<std::uint32_t> compareOnGpu(gpu::Context& device, gpu::View<const std
                 {kSide, kSide}, 0, left, leftRows, right, rightRows, needed, agree);
   return agree;
 }
-
-bool isEmulated(gpu::Context& device) { return device.emulated(); }
 
 }  // namespace near_duplicates

@@ -31,11 +31,10 @@ namespace near_duplicates {
 ALNILAM_TASK(readShingles);
 ALNILAM_TASK(signPart);
 ALNILAM_TASK(stackParts);
-ALNILAM_TASK(compareOnGpu);
-ALNILAM_TASK(compareOnCpu);
+ALNILAM_VARIANTS(compareBlocks, cpu(compareOnCpu),
+                 cuda(compareOnGpu, {.gpus = 0.25, .gpuMemory = 16 << 20}));  // a tile: 6 MiB
 ALNILAM_TASK(verifyTile);
 ALNILAM_TASK(mergeLinks);
-ALNILAM_TASK(isEmulated);
 
 namespace {
 
@@ -46,7 +45,6 @@ constexpr std::size_t kFilesAPart = 16, kBytesAPart = 1 << 20;
 constexpr std::size_t kLeastRows = 128, kMostRows = 4096;  // of a block
 constexpr std::size_t kBlocks = 32;                        // aimed at, between those two
 constexpr std::size_t kFanIn = 16;
-const alnilam::Options kOnGpu{.gpus = 0.25, .gpuMemory = 16 << 20};  // a tile of kMostRows: 6 MiB
 
 struct Settings {
   fs::path directory;
@@ -103,17 +101,6 @@ std::vector<File> filesUnder(const fs::path& directory) {
   return files;
 }
 
-// What compares signatures: a GPU where the cluster has one.
-enum class Comparer { cpu, gpu, emulatedGpu };
-
-Comparer comparerOf(alnilam::Cluster& cluster) {
-  try {
-    return cluster.get(cluster.submit(kOnGpu, isEmulated)) ? Comparer::emulatedGpu : Comparer::gpu;
-  } catch (const alnilam::InfeasibleError&) {
-    return Comparer::cpu;
-  }
-}
-
 class Search {
  public:
   Search(alnilam::Cluster& cluster, const Settings& settings, const std::vector<File>& files,
@@ -121,10 +108,7 @@ class Search {
       : cluster_(cluster),
         settings_(settings),
         files_(files),
-        bar_(bar),
-        comparer_(comparerOf(cluster)) {}
-
-  Comparer comparer() const { return comparer_; }
+        bar_(bar) {}
 
   NamedGroups run() {
     readAndSign();
@@ -179,7 +163,8 @@ class Search {
       for (std::size_t left = 0; left <= right; ++left) {
         const Block &a = blocks_[left], &b = blocks_[right];
         Tile tile{a.firstFile, a.files, b.firstFile, b.files};
-        comparisons.push_back({tile, compare(a, b, needed)});
+        comparisons.push_back(
+            {tile, cluster_.submit(compareBlocks, a.signatures, b.signatures, needed)});
       }
     }
     for (std::size_t i = 0; i < parts_.size(); ++i) {
@@ -202,15 +187,6 @@ class Search {
                                       settings_.threshold));
     }
     return links;
-  }
-
-  Ref<std::vector<std::uint32_t>> compare(const Block& left, const Block& right,
-                                          std::uint32_t needed) {
-    if (comparer_ == Comparer::cpu) {
-      return cluster_.submit(compareOnCpu, left.signatures, right.signatures, needed);
-    }
-    auto agree = cluster_.submit(kOnGpu, compareOnGpu, left.signatures, right.signatures, needed);
-    return Ref<std::vector<std::uint32_t>>(agree.handle());  // one array, on a device or not
   }
 
   std::set<std::size_t> partsWithCandidates(const Tile& tile,
@@ -253,7 +229,6 @@ class Search {
   const Settings& settings_;
   const std::vector<File>& files_;
   ProgressBar& bar_;
-  Comparer comparer_;
   std::vector<Part> parts_;
   std::vector<Block> blocks_;
 };
@@ -270,15 +245,17 @@ void search(alnilam::Cluster& cluster, Settings settings) {
     return;
   }
   writeGroups(std::cout, groups, files.size());
-  constexpr const char* kComparers[] = {"CPUs: there is no GPU", "GPUs", "emulated GPUs"};
-  std::cout << "signatures were compared on " << kComparers[static_cast<int>(search.comparer())]
-            << "\n\n";
   std::vector<UsageLine> usage;
   for (alnilam::UsageRow& row : cluster.usage()) {
+    for (const alnilam::VariantRuns& one : row.variants) {
+      std::cout << one.tasks << " of " << one.function << " ran as " << one.variant << " on "
+                << row.node << ", " << row.device << '\n';
+    }
     std::chrono::duration<double> busy = row.busy;
     usage.push_back({std::move(row.node), std::move(row.device), row.tasks, busy.count(), row.moved,
                      std::move(row.lanes)});
   }
+  std::cout << '\n';
   writeUsage(std::cout, usage);
 }
 

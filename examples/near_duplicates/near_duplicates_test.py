@@ -107,6 +107,10 @@ def check_tables(root):
     assert head == [["NODE", "DEVICE", "TASKS", "BUSY", "MOVED", "LANE"]], ran.stdout
     emulated = "emulate" in " ".join(sys.argv) or "ALNILAM_EMULATE_GPUS" in os.environ
     assert ("[emulated]" in ran.stdout) == emulated, ran.stdout
+    compared = [line.split() for line in lines if " of compareBlocks ran as " in line]
+    assert compared and sum(int(line[0]) for line in compared) >= 6, ran.stdout
+    kinds = {line[5] for line in compared}
+    assert "compareOnCpu" in kinds and ("compareOnGpu" in kinds) == emulated, ran.stdout
     assert "\r" not in ran.stderr, "a progress bar where there is no terminal"
 
 

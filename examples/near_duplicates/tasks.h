@@ -7,7 +7,7 @@
 //   readShingles   part        -> the files' shingles               CPU, reads the files
 //   signPart       shingles    -> 128 values a file                 CPU
 //   stackParts     signatures  -> a block                           CPU
-//   compare...     two blocks  -> which rows agree                  GPU, or CPU where there is none
+//   compareBlocks  two blocks  -> which rows agree                  GPU or CPU, whichever is faster
 //   verifyTile     agreement, shingles -> links                     CPU
 //   mergeLinks     links       -> fewer links                       CPU
 //
@@ -39,6 +39,7 @@ std::vector<std::uint32_t> signPart(alnilam::View<const std::uint64_t> shingles,
 std::vector<std::uint32_t> stackParts(
     const std::vector<alnilam::View<const std::uint32_t>>& parts);
 
+// The variants of compareBlocks.
 // Bit j % 32 of word i * ((rows of right + 31) / 32) + j / 32 is set where row i of left and row j
 // of right have at least `needed` values in common.
 alnilam::gpu::Array<std::uint32_t> compareOnGpu(alnilam::gpu::Context& gpu,
@@ -81,8 +82,5 @@ std::vector<Link> verifyTile(const Tile& tile, alnilam::View<const std::uint32_t
                              double threshold);
 
 std::vector<Link> mergeLinks(const std::vector<std::vector<Link>>& parts);
-
-// Whether the GPU that it runs on is an emulated one; a cluster without any refuses it.
-bool isEmulated(alnilam::gpu::Context& gpu);
 
 }  // namespace near_duplicates

@@ -183,6 +183,22 @@ def emulated_devices_say_so():
         assert detected.returncode == 0 and "emulated" in detected.stdout, detected
 
 
+def variants_are_shown():
+    if _emulatorIsMissing():
+        sys.exit(SKIPPED)
+    with Cluster(nodes=1, node=["--emulate-gpus=1x1GiB"]) as cluster:
+        program = cluster.start("variants", "hold")
+        program.expect("ran")
+        tasks = cluster.ask("task", "list", "--limit", "1000")["tasks"]
+        ran_as = {task["variant"] for task in tasks}
+        assert ran_as == {"cuda (quickThere)", "cpu (slowHere)", "cuda (slowThere)",
+                          "cpu (quickHere)"}, ran_as
+        table = ran([ALNILAM, "task", "list"], env=cluster.env())
+        assert "VARIANT" in table.stdout and "cpu (quickHere)" in table.stdout, table
+        program.say()
+        program.passes()
+
+
 def a_machine_that_is_only_described():
     """Its GPUs are stood in for, its devices and links advertised, and shown in every format."""
     if _emulatorIsMissing():

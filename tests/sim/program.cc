@@ -16,6 +16,19 @@ std::uint64_t mix(std::uint64_t x) {
   return x ^ (x >> 31);
 }
 
+// Makes what the class is the first of two or three variants.
+void addVariants(TaskClass& made, Luck& luck) {
+  made.variants.push_back({"cpu", made.function, made.needs});
+  std::size_t others = 1 + luck.below(2);
+  for (std::size_t i = 0; i < others; ++i) {
+    Variant variant{"cuda", made.function + "v" + std::to_string(i), {}};
+    variant.needs.cpus.parts = static_cast<std::int64_t>(luck.below(3)) * 5'000;
+    if (luck.percent(80)) variant.needs.gpus.parts = luck.percent(50) ? 10'000 : 5'000;
+    if (luck.percent(20)) variant.needs.gpuMemory = 1_GiB;
+    made.variants.push_back(std::move(variant));
+  }
+}
+
 // What every simulated cluster has at least one node for (World::topologyOf).
 TaskClass randomClass(Luck& luck, std::size_t number) {
   TaskClass made;
@@ -30,6 +43,7 @@ TaskClass randomClass(Luck& luck, std::size_t number) {
   if (luck.percent(30)) made.needs.memory = (1 + luck.below(8)) * 1_GiB;
   made.priority = static_cast<std::int32_t>(luck.below(3)) - 1;
   made.retries = TaskClass::kMaxRetries;
+  if (luck.percent(35)) addVariants(made, luck);
   return made;
 }
 

@@ -211,7 +211,8 @@ void SimNode::checkGrants() {
   for (auto& [id, executor] : executors_) {
     const Program* program = world_.programOf(executor.job);
     for (auto& [slotId, slot] : executor.slots) {
-      const ResourceSet& needs = program->classes[slot.grant.lane].needs;
+      ClassIndex lane = slot.grant.lane;
+      const ResourceSet& needs = program->classes[lane & 0xffffff].needsOf(lane >> 24);
       if (!left.covers(needs)) return world_.violation(name_ + " grants more than it has");
       left.subtract(needs);
       std::int64_t cpus = needs.cpus.parts;
@@ -255,11 +256,12 @@ void SimNode::draw(ExecutorId id, SlotId slotId) {
   auto& queue = executor.lanes[slot.grant.lane];
   if (queue.empty()) return;
   std::uint64_t number = ++started_;
-  slot.busy = Running{std::move(queue.front()), number};
+  slot.busy = Running{std::move(queue.front()), number, {}};
   queue.pop_front();
   checkInputs(slot.busy->task, "start");
   const Program* program = world_.programOf(executor.job);
-  Duration runs = program->at(slot.busy->task.id.index()).runs;
+  Duration runs = world_.runTime(program->at(slot.busy->task.id.index()), slot.grant, topology_);
+  slot.busy->runs = runs;
   later(nullptr, runs, runs + 1us, [this, id, slotId] {
     if (find(id)) finish(id, slotId);
   });
@@ -286,7 +288,8 @@ void SimNode::checkInputs(const RunTask& task, const char* when) {
 void SimNode::finish(ExecutorId id, SlotId slotId) {
   Executor& executor = *find(id);
   Slot& slot = executor.slots.at(slotId);
-  RunTask task = std::move(std::exchange(slot.busy, std::nullopt)->task);
+  Running ran = std::move(*std::exchange(slot.busy, std::nullopt));
+  RunTask task = std::move(ran.task);
   checkInputs(task, "end");
   const Program* program = world_.programOf(executor.job);
   const SimTask& known = program->at(task.id.index());
@@ -299,7 +302,8 @@ void SimNode::finish(ExecutorId id, SlotId slotId) {
   TaskDone done;
   done.id = task.id;
   done.attempt = task.attempt;
-  done.ran = known.runs;
+  done.ran = ran.runs;
+  if (!slot.grant.devices.empty()) done.gpu = slot.grant.devices.front().gpu;
   if (known.throws) {
     done.how = TaskDone::How::failed;
     auto why = std::make_shared<Failure>();

@@ -26,6 +26,8 @@ class Surroundings {
   virtual Timeline& time() = 0;
   virtual Luck& luck() = 0;
   virtual const Program* programOf(JobId job) = 0;
+  // How long a task runs in a slot of `node`; of a class with variants, as one of them.
+  virtual Duration runTime(const SimTask& task, const SlotGrant& slot, const Topology& node) = 0;
   // Whether `node` holds `object` now, as its mover would say.
   virtual bool holds(NodeId node, ObjectId object) = 0;
   // Whether this attempt of the task takes its executor down; counts it.
@@ -64,6 +66,7 @@ class SimNode {
   struct Running {
     RunTask task;
     std::uint64_t number = 0;
+    Duration runs{};
   };
   struct Slot {
     SlotGrant grant;

@@ -60,6 +60,7 @@ class World final : private Surroundings {
   Timeline& time() override { return time_; }
   Luck& luck() override { return luck_; }
   const Program* programOf(JobId job) override;
+  Duration runTime(const SimTask& task, const SlotGrant& slot, const Topology& node) override;
   bool holds(NodeId node, ObjectId object) override;
   bool crashesNow(TaskId task) override;
   void toHead(const std::string& node, NodeReport report) override;

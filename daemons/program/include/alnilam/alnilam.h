@@ -19,6 +19,7 @@
 #include "core/api/options.h"
 #include "core/api/ref.h"
 #include "core/api/task.h"
+#include "core/api/variants.h"
 #include "core/api/view.h"
 #include "daemons/program/connect.h"
 #include "gpu/device/array.h"
