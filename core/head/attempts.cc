@@ -50,7 +50,7 @@ void Tables::unqueue(Job& job, Class& cls, Item& item) {
 }
 
 void Tables::assign(Node& node, Lane& lane, Job& job, Class& cls, std::uint32_t index,
-                    bool ahead) {
+                    Sent how) {
   Item& item = job.items.at(index);
   Lane& told = item.variant == 0 ? lane : laneOf(node, cls);
   if (!told.noticed) {
@@ -62,20 +62,29 @@ void Tables::assign(Node& node, Lane& lane, Job& job, Class& cls, std::uint32_t 
   ++item.attempt;
   item.node = node.id.value;
   item.onBoard = true;
+  item.chained = how == Sent::chained;
+  item.inherited = false;
   item.previous = 0;
   item.next = lane.first;
   if (lane.first != 0) job.items.at(lane.first).previous = index;
   lane.first = index;
 
-  if (ahead) {
-    ++lane.ahead;
-    ++node.ahead;
-  } else {
-    ++lane.fitting;
-    node.free.subtract(cls.definition.needsOf(item.variant));
+  switch (how) {
+    case Sent::fitting:
+      ++lane.fitting;
+      node.free.subtract(cls.definition.needsOf(item.variant));
+      break;
+    case Sent::ahead:
+      ++lane.ahead;
+      ++node.ahead;
+      break;
+    case Sent::chained:
+      ++lane.chained;
+      ++node.chained;
+      break;
   }
   ++node.live;
-  node.load += lane.cost;
+  if (how != Sent::chained) node.load += lane.cost;
   owe(node);
 
   // Arguments stay here too, for another attempt; a Blob is cheap to copy.
@@ -86,6 +95,7 @@ void Tables::assign(Node& node, Lane& lane, Job& job, Class& cls, std::uint32_t 
   order.arguments = item.blob;
   order.variant = item.variant;
   order.trial = item.trial;
+  order.awaited = item.lastEdge != 0 && callFollowers(job, item);
   order.inputs.reserve(item.inputs.size());
   for (ObjectId input : item.inputs) {
     order.inputs.emplace_back(input, valueOf(job.items.at(input.index())));
@@ -104,6 +114,13 @@ void Tables::detach(Node& node, Job& job, Item& item) {
   (item.previous != 0 ? job.items.at(item.previous).next : lane.first) = item.next;
   if (item.next != 0) job.items.at(item.next).previous = item.previous;
   item.onBoard = false;
+  --node.live;
+  noteChange(node);
+  if (std::exchange(item.chained, false)) {
+    --lane.chained;
+    --node.chained;
+    return roomForLinks(node, cls, lane);
+  }
   if (lane.ahead > 0) {
     --lane.ahead;  // one that waited takes its place
     --node.ahead;
@@ -112,9 +129,7 @@ void Tables::detach(Node& node, Job& job, Item& item) {
     node.free.add(cls.definition.needsOf(item.variant));
     node.freed = true;
   }
-  --node.live;
   node.load -= lane.cost;
-  noteChange(node);
 }
 
 void Tables::note(const Job& job, std::uint32_t index, const Item& item, Duration ran,
@@ -164,6 +179,12 @@ void Tables::done(Node& node, TaskDone done) {
       item->slot = addStored({done.id, done.size, {node.id}});
       setStage(*job, *item, Stage::stored);
       break;
+    case TaskDone::How::returned:
+      if (item->returns < kMaxReturns) {
+        giveBack(*job, index, *item);
+        return settle(*job);
+      }
+      [[fallthrough]];  // it was not sent as a link any more
     default:
       if (!done.failure) {
         done.failure = failureOf(FailureKind::exception, *job, index, *item,

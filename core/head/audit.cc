@@ -5,9 +5,14 @@
 namespace alnilam::head {
 namespace {
 
+// By node and lane: attempts, and those of them that are chained.
+using OnBoard = std::map<std::pair<std::uint32_t, std::uint64_t>,
+                         std::pair<std::uint64_t, std::uint64_t>>;
+
 std::string auditJob(const Tables& tables, const Job& job,
-                     std::map<std::pair<std::uint32_t, std::uint64_t>, std::uint64_t>& onBoard) {
+                     OnBoard& onBoard) {
   std::vector<std::uint32_t> uses(job.items.highest() + 1), lineage(job.items.highest() + 1);
+  std::vector<std::uint32_t> missing(job.items.highest() + 1);
   std::vector<std::uint32_t> ready(job.classes.size());
   std::uint64_t waiting = 0, readyAll = 0, assigned = 0;
   for (std::uint32_t i = 1; i <= job.items.highest(); ++i) {
@@ -26,8 +31,20 @@ std::string auditJob(const Tables& tables, const Job& job,
     if (item->stage == Stage::waiting && item->missing == 0) return who + " waits for nothing";
     if (item->stage == Stage::assigned && !item->onBoard) return who + " is assigned to nobody";
     if (item->onBoard) {
-      ++onBoard[{item->node, Tables::laneKey(job.id, item->taskClass, item->variant)}];
+      auto& [all, chained] =
+          onBoard[{item->node, Tables::laneKey(job.id, item->taskClass, item->variant)}];
+      ++all;
+      chained += item->chained;
+    } else if (item->chained) {
+      return who + " is chained and nowhere";
     }
+    job.edges.each(item->lastEdge, [&](const Edge& edge) {
+      const Item* waiter = job.items.find(edge.task);
+      bool isLink = waiter && waiter->stage == Stage::assigned && waiter->chained;
+      bool isWaiting = waiter && waiter->stage == Stage::waiting;
+      if (isWaiting || isLink) missing[edge.task] += edge.attempt + isLink == waiter->attempt;
+      return true;
+    });
     if (item->stage == Stage::stored) {
       const StoredObject& object = tables.stored[item->slot];
       if (object.object != ObjectId::make(job.id, i)) return who + " has another's slot";
@@ -45,6 +62,11 @@ std::string auditJob(const Tables& tables, const Job& job,
     const std::string who = show(ObjectId::make(job.id, i));
     if (item->uses != uses[i]) return who + " miscounts its uses";
     if (item->lineageUses != lineage[i]) return who + " miscounts its lineage";
+    bool isLink = item->stage == Stage::assigned && item->chained;
+    if (isLink && item->missing == 0) return who + " is chained to nothing";
+    if ((isLink || item->stage == Stage::waiting) && item->missing != missing[i]) {
+      return who + " miscounts what it waits for";
+    }
     bool isKept = item->clientRef || item->uses > 0 || item->lineageUses > 0 || item->onBoard ||
                   isUnfinished(item->stage);
     if (!isKept) return who + " is kept for nobody";
@@ -70,7 +92,7 @@ std::string auditJob(const Tables& tables, const Job& job,
 }  // namespace
 
 std::string audit(const Tables& tables) {
-  std::map<std::pair<std::uint32_t, std::uint64_t>, std::uint64_t> onBoard;
+  OnBoard onBoard;
   for (const auto& job : tables.jobs) {
     if (!job) continue;
     if (std::string wrong = auditJob(tables, *job, onBoard); !wrong.empty()) return wrong;
@@ -82,26 +104,30 @@ std::string audit(const Tables& tables) {
       continue;
     }
     ResourceSet sum = node.free;
-    std::uint64_t live = 0, ahead = 0, load = 0;
+    std::uint64_t live = 0, ahead = 0, chained = 0, load = 0;
     for (const auto& [key, lane] : node.lanes) {
       const Job* job = tables.find(JobId{static_cast<std::uint32_t>(key >> 32)});
       if (!job) return node.name + " has a lane of a closed job";
       for (std::uint64_t i = 0; i < lane.fitting; ++i) {
         sum.add(tables.needsOf(key));
       }
-      live += lane.fitting + lane.ahead;
+      live += lane.fitting + lane.ahead + lane.chained;
       ahead += lane.ahead;
+      chained += lane.chained;
       load += lane.cost * (lane.fitting + lane.ahead);
       if (lane.fitting > lane.capacity) return node.name + " runs more than it can";
       auto there = onBoard.find({node.id.value, key});
-      std::uint64_t count = there == onBoard.end() ? 0 : there->second;
-      if (count != lane.fitting + lane.ahead) return node.name + " miscounts a lane";
-      lanesOnBoard += count > 0;
+      auto [all, links] = there == onBoard.end() ? OnBoard::mapped_type() : there->second;
+      if (all != lane.fitting + lane.ahead + lane.chained) return node.name + " miscounts a lane";
+      if (links != lane.chained) return node.name + " miscounts the links of a lane";
+      if (lane.chained > Tables::kMostInLane) return node.name + " has too many links";
+      lanesOnBoard += all > 0;
     }
     if (!(sum == node.shape.total)) {
       return node.name + ": free and taken are " + show(sum) + " of " + show(node.shape.total);
     }
-    if (live != node.live || ahead != node.ahead || load != node.load) {
+    bool agrees = live == node.live && ahead == node.ahead && chained == node.chained;
+    if (!agrees || load != node.load) {
       return node.name + " miscounts its attempts";
     }
   }

@@ -16,12 +16,10 @@ job 1 ready, session 1
 accepted n1 as node 1/1
 > class 1 f cpu=1
 > submit 1 1:f 2:f(1) 3:f(1,2)
-node 1: job 1; class 1/0 f; run 1.1#1
+node 1: job 1; class 1/0 f; run 1.1#1; run 1.2#1(1.1?); run 1.3#1(1.1? 1.2?)
 > want 1 3
 > heard 1/1 1.1#1=x
-node 1: run 1.2#1(1.1=x)
 > heard 1/1 1.2#1=y
-node 1: run 1.3#1(1.1=x 1.2=y)
 > heard 1/1 1.3#1=z
 told job 1
   1.3=z
@@ -100,11 +98,12 @@ accepted n1 as node 1/1
 > class 1 f cpu=1 retries=1
 > class 1 g cpu=1 retryExceptions retries=1
 > submit 1 1:f 2:f(1) 3:#0 4:g
-node 1: job 1; class 1/0 f; run 1.1#1; run 1.3#1
+node 1: job 1; class 1/0 f; run 1.1#1; run 1.3#1; run 1.2#1(1.1?)
 > want 1 1 2 3 4
-> heard 1/1 1.1#1!crashed
-node 1: run 1.1#2
-> heard 1/1 1.1#2!exited
+> heard 1/1 1.1#1!crashed 1.2#1<
+node 1: run 1.1#2; run 1.2#2(1.1?)
+> heard 1/1 1.1#2!exited 1.2#2<
+node 1: cancel 1.2
 told job 1
   1.1!exited in 1.1#2 f on n1
   as reported
@@ -190,10 +189,10 @@ job 1 ready, session 1
 accepted n1 as node 1/1
 > class 1 f cpu=1
 > submit 1 1:f 2:f 3:f 4:f(1) 5:f(3)
-node 1: job 1; class 1/0 f; run 1.1#1; run 1.2#1
+node 1: job 1; class 1/0 f; run 1.1#1; run 1.2#1; run 1.4#1(1.1?)
 > want 1 1 3 4 5
 > cancel 1 1 3
-node 1: cancel 1.1
+node 1: cancel 1.1; cancel 1.4
 told job 1
   1.1!cancelled in 1.1#1 f on n1
   cancelled by the program
@@ -336,13 +335,13 @@ job 1 ready, session 1
 accepted n1 as node 1/1
 > class 1 f cpu=1 retries=1
 > submit 1 1:f 2:f(1)
-node 1: job 1; class 1/0 f; run 1.1#1
+node 1: job 1; class 1/0 f; run 1.1#1; run 1.2#1(1.1?)
 > want 1 1 2
 > left 1/1 power
 gone node 1: power
 > node n1/2 cpu=1
 accepted n1 as node 1/2
-node 1: job 1; class 1/0 f; run 1.1#2
+node 1: job 1; class 1/0 f; run 1.1#2; run 1.2#2(1.1?)
 > left 1/2 power
 gone node 1: power
 told job 1
@@ -366,9 +365,8 @@ told job 1
   input 1.4 is not known
 > node n1/1 cpu=4
 accepted n1 as node 1/1
-node 1: job 1; class 1/0 f; run 1.1#1; run 1.4#1
+node 1: job 1; class 1/0 f; run 1.1#1; run 1.4#1; run 1.2#1(1.1?)
 > heard 1/1 1.1#1=a~5us 1.4#1=d~5us
-node 1: run 1.2#1(1.1=a)
 told job 1
   1.1=a
   1.4=d

@@ -16,11 +16,9 @@ job 1 ready, session 1
 accepted n1 as node 1/1
 > class 1 f cpu=1
 > submit 1 1:f 2:f(1) 3:f(2)
-node 1: job 1; class 1/0 f; run 1.1#1
+node 1: job 1; class 1/0 f; run 1.1#1; run 1.2#1(1.1?); run 1.3#1(1.2?)
 > heard 1/1 1.1#1@1MiB
-node 1: run 1.2#1(1.1@1:1MiB)
 > heard 1/1 1.2#1@1MiB
-node 1: run 1.3#1(1.2@1:1MiB)
 > release 1 1 2
 node 1: release 1.1
 > heard 1/1 1.3#1@1MiB
@@ -33,11 +31,10 @@ gone node 1: gone
 > node n2/1 cpu=2
 accepted n2 as node 2/1
 > want 1 3
-node 2: job 1; class 1/0 f; run 1.1#2
+node 2: job 1; class 1/0 f; run 1.1#2; run 1.2#2(1.1?); run 1.3#2(1.2?)
 > heard 2/1 1.1#2@1MiB
-node 2: run 1.2#2(1.1@2:1MiB)
 > heard 2/1 1.2#2=small
-node 2: run 1.3#2(1.2=small); release 1.1
+node 2: release 1.1
 > heard 2/1 1.3#2@2MiB
 told job 1
   1.3@2:2MiB
@@ -60,9 +57,8 @@ node 1: job 1; class 1/0 f; run 1.1#1
 > submit 1 2:f(1)
 node 1: run 1.2#1(1.1@1:1MiB)
 > heard 1/1 -1.1 1.2#1!objectLost
-node 1: run 1.1#2
+node 1: run 1.1#2; run 1.2#2(1.1?)
 > heard 1/1 1.1#2@1MiB
-node 1: run 1.2#2(1.1@1:1MiB)
 > heard 1/1 1.2#2=x
 )");
 }
@@ -83,7 +79,7 @@ node 1: run 1.2#1(1.1@1:1MiB)
 node 2: job 1; class 1/0 f; run 1.3#1(1.1@1:1MiB)
 > heard 2/1 1.3#1!objectLost:1.1
 node 1: release 1.1
-node 2: run 1.1#2
+node 2: run 1.1#2; run 1.3#2(1.1?)
 > heard 1/1 1.2#1=x
 > heard 1/1 1.1#2@1MiB
 node 1: release 1.1
@@ -103,7 +99,7 @@ accepted n2 as node 2/1
 > put 1.2=abd
 > put 1.3@9:1MiB
 > submit 1 4:f(1,2) 5:f(4) 6:f(3)
-node 1: job 1; class 1/0 f; run 1.4#1(1.1@1:1MiB 1.2=abc)
+node 1: job 1; class 1/0 f; run 1.4#1(1.1@1:1MiB 1.2=abc); run 1.5#1(1.4?)
 > heard 2/1 +1.1:1MiB
 > want 1 1 2 4 5 6
 told job 1
@@ -113,7 +109,7 @@ told job 1
   no live node holds the value that was put
 > left 1/1 gone
 gone node 1: gone
-node 2: job 1; class 1/0 f; run 1.4#2(1.1@2:1MiB 1.2=abc)
+node 2: job 1; class 1/0 f; run 1.4#2(1.1@2:1MiB 1.2=abc); run 1.5#2(1.4?)
 > want 1 1
 told job 1
   1.1@2:1MiB
@@ -214,7 +210,7 @@ accepted n1 as node 1/1
 > submit 1 1:f 1:f
 node 1: job 1; class 1/0 f; run 1.1#1
 > submit 1 2:#7 3:f(3) 4:f(9) 5:f(2.1) 6:f(1.1,1.1) 7:f(8) 8:f
-node 1: run 1.8#1
+node 1: run 1.8#1; run 1.6#1(1.1? 1.1?)
 > want 1 2 3 4 5 7 2.8
 told job 1
   1.2!badArguments in 1.2#0
@@ -235,7 +231,6 @@ told job 1
 > put 2.1=x
 > put 9.1=x
 > heard 1/1 1.1#1=v -1.1 -5.5 +5.5:1KiB +1.1:1KiB +1.500:1KiB
-node 1: run 1.6#1(1.1=v 1.1=v)
 > heard 0/0
 fenced node 0/0
 > close 9

@@ -386,7 +386,7 @@ NodeHeard HeadScript::readReport(const std::vector<std::string>& words) {
       word.resize(tilde);
     }
     auto hash = word.find('#');
-    auto how = word.find_first_of("=@!");
+    auto how = word.find_first_of("=@!<");
     done.id = idOf(word.substr(0, hash), {});
     done.attempt = {static_cast<std::uint32_t>(std::stoul(word.substr(hash + 1)))};
     std::string rest = word.substr(how + 1);
@@ -395,6 +395,8 @@ NodeHeard HeadScript::readReport(const std::vector<std::string>& words) {
     } else if (word[how] == '@') {
       done.how = TaskDone::How::stored;
       done.size = bytesOf(rest);
+    } else if (word[how] == '<') {
+      done.how = TaskDone::How::returned;
     } else {
       done.how = TaskDone::How::failed;
       auto failure = std::make_shared<Failure>();

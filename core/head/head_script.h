@@ -17,6 +17,7 @@
 //   > heard 1/1 1.2#1!objectLost:1.1        (the failure names the object)
 //   > heard 1/1 1.1#1=x~10us^1 $f.1/20:10us*1/3  (variant 1 ran; it learned: that variant of class
 //     f with inputs of size class 20 takes 10 us, by one more run, the third)   rate=100MiB
+//   > heard 1/1 1.3#1<                      (given back unbegun)
 //   > left 1/1 WHY  > at 5 (seconds)  > tick  > explain 1.1
 //
 // Job and task ids are shown without the cell.

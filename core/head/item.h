@@ -9,6 +9,9 @@
 //                ^                               |
 //                +---------- evicted <-----------+   (remade when somebody needs it)
 //
+// A task may be assigned while inputs of it are still being made where it is sent (`chained`, see
+// chains.cc): it then waits there, in the rings of those inputs, and counts as assigned.
+//
 //   held      the value is here, in `blob`; how it was made is no longer kept
 //   stored    the value is on nodes; arguments and inputs are kept to remake it (lineage)
 //   evicted   the value is gone, what is needed to remake it is kept
@@ -20,6 +23,7 @@
 
 #include "core/base/blob.h"
 #include "core/base/ids.h"
+#include "core/base/rings.h"
 #include "core/base/units.h"
 
 #include <array>
@@ -46,7 +50,7 @@ struct Item {
   std::uint32_t previous = 0;     // in the class's queue when ready, in the lane when assigned
   std::uint32_t next = 0;
   std::uint32_t lastEdge = 0;     // of the ring of tasks that wait for this item
-  std::uint32_t missing = 0;      // inputs not there yet
+  std::uint32_t missing = 0;      // inputs not there yet, when waiting or chained
   std::uint32_t uses = 0;
   std::uint32_t lineageUses = 0;
   std::uint32_t attempt = 0;      // the last one begun; 0: none
@@ -57,11 +61,14 @@ struct Item {
   Stage stage = Stage::absent;
   std::uint8_t charged = 0;       // retries used up
   std::uint8_t losses = 0;        // attempts that ended because an input could not be had
+  std::uint8_t returns = 0;       // attempts that a node gave back unbegun
   bool clientRef = false;
   bool wanted = false;            // the client is to be told
   bool put = false;
   bool onBoard = false;           // an attempt is live on `node`; outlives a cancelled task
   bool nearData = false;          // when ready: an input is stored, so nodes differ
+  bool chained = false;           // the attempt on board waits for inputs that are made there
+  bool inherited = false;         // a chained task is to have the place of the attempt on board
   // Of a task with variants:
   std::uint8_t variant = 0;       // that its last attempt counts on, or ran as
   std::uint8_t sizeClass = 0;     // of its inputs and arguments, once they are there
@@ -136,51 +143,12 @@ class Items {
   std::uint32_t highest_ = 0;
 };
 
-// "When this resolves, look at that task": rings in one flat pool, first in first out.
-class Edges {
- public:
-  // Appends `task` to the ring whose last edge is `last`; returns the new last.
-  std::uint32_t append(std::uint32_t last, std::uint32_t task) {
-    std::uint32_t edge = free_;
-    if (edge != 0) {
-      free_ = pool_[edge].next;
-    } else {
-      edge = static_cast<std::uint32_t>(pool_.size());
-      pool_.emplace_back();
-    }
-    pool_[edge].task = task;
-    if (last == 0) {
-      pool_[edge].next = edge;
-    } else {
-      pool_[edge].next = pool_[last].next;
-      pool_[last].next = edge;
-    }
-    return edge;
-  }
-
-  // Calls `see(task)` for each edge in order of arrival, and frees the ring.  `see` must not
-  // append.
-  template <typename See>
-  void drain(std::uint32_t last, See&& see) {
-    if (last == 0) return;
-    std::uint32_t edge = pool_[last].next;
-    for (;;) {
-      see(pool_[edge].task);
-      if (edge == last) break;
-      edge = pool_[edge].next;
-    }
-    std::uint32_t first = pool_[last].next;
-    pool_[last].next = free_;
-    free_ = first;
-  }
-
- private:
-  struct Edge {
-    std::uint32_t task = 0;
-    std::uint32_t next = 0;
-  };
-  std::vector<Edge> pool_ = std::vector<Edge>(1);  // index 0 is "none"
-  std::uint32_t free_ = 0;
+// "When this resolves, look at that task": as it was when it began to wait, so that one which has
+// been tried since is not counted down by what it waited for before.
+struct Edge {
+  std::uint32_t task = 0;
+  std::uint32_t attempt = 0;  // the last one begun by then
 };
+using Edges = Rings<Edge>;
 
 }  // namespace alnilam::head

@@ -75,8 +75,9 @@ void Tables::close(JobId id) {
       const ResourceSet& needs = needsOf(to->first);
       for (std::uint64_t i = 0; i < lane.fitting; ++i) node.free.add(needs);
       node.load -= lane.cost * (lane.fitting + lane.ahead);
-      node.live -= lane.fitting + lane.ahead;
+      node.live -= lane.fitting + lane.ahead + lane.chained;
       node.ahead -= lane.ahead;
+      node.chained -= lane.chained;
     }
     node.lanes.erase(from, to);
     node.memoKey = ~std::uint64_t{0};
@@ -86,7 +87,9 @@ void Tables::close(JobId id) {
     node.orders.ended.push_back(id);
     owe(node);
   }
-  std::erase_if(readyClasses, [&](const Class* cls) { return cls->job == id; });
+  auto isOfJob = [&](const Class* cls) { return cls->job == id; };
+  std::erase_if(readyClasses, isOfJob);
+  std::erase_if(blockedClasses, isOfJob);
   std::erase(owingJobs, id);
   unblock = true;
   for (std::uint32_t slot = 0; slot < stored.size(); ++slot) {

@@ -71,7 +71,9 @@ void Tables::heard(NodeHeard input, std::vector<Output>& out) {
   for (const CostReport& cost : input.report.costs) learn(*node, cost);
   if (input.report.pullRate != 0) node->pullRate = input.report.pullRate;
   // Failures last: whether a task lost an input depends on what else the node says.
-  auto isFailure = [](const TaskDone& one) { return one.how == TaskDone::How::failed; };
+  auto isFailure = [](const TaskDone& one) {
+    return one.how == TaskDone::How::failed || one.how == TaskDone::How::returned;
+  };
   bool anyFailed = false;
   for (TaskDone& one : input.report.done) {
     if (isFailure(one)) anyFailed = true;
@@ -109,7 +111,7 @@ void Tables::lose(Node& node, const std::string& why, std::vector<Output>& out) 
   node.memoKey = ~std::uint64_t{0};
   node.jobsTold.clear();
   node.orders = {};
-  node.load = node.live = node.ahead = 0;
+  node.load = node.live = node.ahead = node.chained = 0;
   node.free = {};
   out.push_back(NodeGone{node.id, why});
 
@@ -132,7 +134,12 @@ void Tables::lose(Node& node, const std::string& why, std::vector<Output>& out) 
       item.onBoard = false;
       if (Class& cls = job.classes[item.taskClass]; cls.choice) leaveVariant(node, cls, item);
       if (item.stage != Stage::assigned) {
+        item.chained = false;
         dropIfUnneeded(job, index);
+        continue;
+      }
+      if (std::exchange(item.chained, false)) {  // it never began
+        giveBack(job, index, item);
         continue;
       }
       attemptFailed(node, job, index, item,

@@ -126,17 +126,25 @@ void Tables::passValueOn(Job& job, std::uint32_t index) {
   }
   if (!item.inputs.empty()) letInputsGo(job, item, item.stage == Stage::stored);
 
-  job.edges.drain(std::exchange(item.lastEdge, 0), [&](std::uint32_t task) {
-    // One that failed by another input is still in this ring, and may be forgotten by now.
-    Item* waiter = job.items.find(task);
-    if (!waiter || waiter->stage != Stage::waiting) return;
-    --waiter->missing;
+  job.edges.drain(std::exchange(item.lastEdge, 0), [&](const Edge& edge) {
+    // One that failed by another input is still in this ring, and may be forgotten by now; one that
+    // was sent here as a link and came back may be in it twice.
+    Item* waiter = job.items.find(edge.task);
+    bool isChained = waiter && waiter->stage == Stage::assigned && waiter->chained;
+    if (!waiter || (waiter->stage != Stage::waiting && !isChained)) return;
+    if (edge.attempt + (isChained ? 1 : 0) != waiter->attempt) return;
     if (item.stage == Stage::failed) {
+      if (isChained) {  // its node may not know yet, and counts it until it says that it ended
+        Node& node = nodes[waiter->node - 1];
+        node.orders.cancel.push_back(ObjectId::make(job.id, edge.task));
+        owe(node);
+      }
       waiter->slot = passOn(job, item.slot, job.classes[waiter->taskClass]);
       setStage(job, *waiter, Stage::failed);
-      conclude(job, task);
-    } else if (waiter->missing == 0) {
-      enqueue(job, task, false);
+      conclude(job, edge.task);
+    } else if (--waiter->missing == 0) {
+      if (isChained) unchain(job, *waiter);
+      else enqueue(job, edge.task, false);
     }
   });
   if (!item.clientRef && item.uses == 0) dropIfUnneeded(job, index);
@@ -172,12 +180,14 @@ bool Tables::checkInputs(Job& job, std::uint32_t index, Item& item) {
   std::uint32_t missing = 0;
   std::uint32_t lost = 0;
   bool nearData = false;
+  bool isBeingMade = false;
   for (ObjectId input : item.inputs) {
     const Item& one = job.items.at(input.index());
     if (one.stage == Stage::held) continue;
     if (one.stage == Stage::stored) nearData = true;
     else if (one.stage == Stage::failed) lost = input.index();
     else ++missing;
+    isBeingMade = isBeingMade || one.stage == Stage::assigned;
   }
   item.nearData = nearData;
   if (missing == 0 && lost == 0) return true;
@@ -190,10 +200,11 @@ bool Tables::checkInputs(Job& job, std::uint32_t index, Item& item) {
   }
   setStage(job, item, Stage::waiting);
   item.missing = missing;
+  if (isBeingMade) mayFollow.push_back(ObjectId::make(job.id, index));
   for (ObjectId input : item.inputs) {
     Item& one = job.items.at(input.index());
     if (one.stage == Stage::held || one.stage == Stage::stored) continue;
-    one.lastEdge = job.edges.append(one.lastEdge, index);
+    one.lastEdge = job.edges.append(one.lastEdge, {index, item.attempt});
     if (one.stage == Stage::evicted) remake(job, input.index());
   }
   return false;
@@ -221,7 +232,7 @@ void Tables::remake(Job& job, std::uint32_t root) {
         canBeMade = false;
         continue;
       }
-      one.lastEdge = job.edges.append(one.lastEdge, index);
+      one.lastEdge = job.edges.append(one.lastEdge, {index, item.attempt});
       ++item.missing;
       if (one.stage == Stage::evicted) {
         begin(one);

@@ -14,9 +14,7 @@
 #include <tuple>
 
 namespace alnilam::head {
-namespace {
 
-// Whether `wanting` waits for something that `taker` would take as well.
 bool contends(const ResourceSet& free, const ResourceSet& wanting, const ResourceSet& taker) {
   if (free.cpus < wanting.cpus && taker.cpus.parts > 0) return true;
   if (free.gpus < wanting.gpus && taker.gpus.parts > 0) return true;
@@ -30,8 +28,6 @@ bool contends(const ResourceSet& free, const ResourceSet& wanting, const Resourc
     return !free.covers(alone);
   });
 }
-
-}  // namespace
 
 void Tables::schedule() {
   holdUntil = Instant::max();
@@ -71,6 +67,7 @@ void Tables::schedule() {
     if (!again) break;
     unblock = true;  // a value is being remade: its task was queued while the pass went on
   }
+  sendChains();
   for (std::uint32_t id : changedNodes) nodes[id - 1].changed = nodes[id - 1].freed = false;
   changedNodes.clear();
 }
@@ -118,13 +115,13 @@ void Tables::placeClass(Job& job, Class& cls) {
     return settle(job);
   }
   if (cls.choice) return placeVariants(job, cls);
-  handOut(job, cls, false);
-  if (cls.readyCount > 0) handOut(job, cls, true);
+  handOut(job, cls, Sent::fitting);
+  if (cls.readyCount > 0) handOut(job, cls, Sent::ahead);
   cls.blocked = cls.readyCount > 0;
   settle(job);
 }
 
-void Tables::collectRooms(Class& cls, bool ahead) {
+void Tables::collectRooms(Class& cls, Sent how) {
   rooms.clear();
   roomOf.resize(nodes.size() + 1);
   const ResourceSet& needs = cls.definition.needs;
@@ -133,7 +130,7 @@ void Tables::collectRooms(Class& cls, bool ahead) {
     Lane& lane = laneOf(node, cls);
     if (lane.capacity == 0) return;
     std::uint64_t room;
-    if (ahead) {
+    if (how == Sent::ahead) {
       std::uint64_t most = placement::mayQueue(cls.runTime, lane.fitting, config.prefetchHorizon,
                                                config.maxPrefetch);
       room = most > lane.ahead ? most - lane.ahead : 0;
@@ -152,8 +149,8 @@ void Tables::collectRooms(Class& cls, bool ahead) {
   }
 }
 
-void Tables::handOut(Job& job, Class& cls, bool ahead) {
-  collectRooms(cls, ahead);
+void Tables::handOut(Job& job, Class& cls, Sent how) {
+  collectRooms(cls, how);
   std::uint64_t total = 0;
   for (const placement::Room& room : rooms) total += room.tasks;
   batch.clear();
@@ -164,7 +161,7 @@ void Tables::handOut(Job& job, Class& cls, bool ahead) {
   }
   auto give = [&](std::uint32_t room, std::uint32_t index) {
     Node& node = nodes[rooms[room].node - 1];
-    assign(node, laneOf(node, cls), job, cls, index, ahead);
+    assign(node, laneOf(node, cls), job, cls, index, how);
   };
   // Those with data somewhere go there while there is room, the others where load is least.
   std::size_t left = 0;

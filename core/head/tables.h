@@ -7,15 +7,18 @@
 //   attempts.cc  attempts: begun, ended, tried again
 //   schedule.cc  the pass that hands ready tasks to nodes
 //   variants.cc  the same for tasks with variants: which of them, where, and what was learned
+//   chains.cc    tasks that are sent after those that make their inputs
 //   views.cc     what people see
 //
 // Nothing recurses along the graph: values travel by two worklists of the job, `concluded` (items
 // that have just resolved) and `unneeded` (items that may be dropped), which `settle` drains.
 //
-// Accounting of a node, exactly: an attempt is either *fitting*, its needs taken out of `free`, or
-// *ahead*, sent to wait at the node.  When a fitting attempt of a class ends, one ahead of the same
-// class takes its place; what gets free otherwise goes to tasks ahead of other classes first, then
-// to the queues (`promote`, `placeClass`).
+// Accounting of a node, exactly: an attempt is *fitting*, its needs taken out of `free`, or
+// *ahead*, sent to wait at the node for room, or *chained*, sent to wait there for its inputs; a
+// chained one holds nothing and is no load, and becomes one of the others when its inputs are made.
+// When a fitting attempt of a class ends, one ahead of the same class takes its place; what gets
+// free otherwise goes to tasks ahead of other classes first, then to the queues (`promote`,
+// `placeClass`).
 //
 // Text and numbers from outside are checked where they come in; what is refused is counted in
 // `ignored` or `stale`, never asserted on.
@@ -105,14 +108,20 @@ struct ClosedJob {
   std::vector<Names> classes;
 };
 
+// How an attempt is sent to a node; see the accounting above.
+enum class Sent : std::uint8_t { fitting, ahead, chained };
+
 // The attempts of one class on one node; of a class with variants, those that count on one of them.
 struct Lane {
   std::uint64_t capacity = 0;  // at once, on the empty node
   std::uint64_t cost = 0;      // of one attempt, in load
   std::uint64_t fitting = 0;
   std::uint64_t ahead = 0;
+  std::uint64_t chained = 0;
   std::uint32_t first = 0;  // the newest of its attempts
   bool noticed = false;     // the node knows the class; told by the lane of the first variant
+  bool opened = false;      // in Tables::openedLanes
+  std::vector<std::uint32_t> stalled;  // links for which there was no room
   Duration backlog{};       // of a class with variants: what its attempts are expected to take
 };
 
@@ -130,6 +139,7 @@ struct Node {
   std::uint64_t load = 0;
   std::uint64_t live = 0;
   std::uint64_t ahead = 0;
+  std::uint64_t chained = 0;
   std::uint64_t finished = 0;
   std::map<std::uint64_t, Lane> lanes;  // by job, variant and class, see laneKey
   std::uint64_t memoKey = ~std::uint64_t{0};
@@ -162,6 +172,9 @@ struct FinishedTask {
   bool failed = false;
   std::uint8_t variant = 0;
 };
+
+// Whether `wanting` waits for something that `taker` would take as well.
+bool contends(const ResourceSet& free, const ResourceSet& wanting, const ResourceSet& taker);
 
 struct Tables {
   explicit Tables(HeadBrain::Config chosen) : config(chosen), models{"cpu"} {}
@@ -196,7 +209,12 @@ struct Tables {
 
   bool again = false;    // a task was queued: another pass may place it
   bool unblock = false;  // a blocked class is gone: others may find room without a node's change
-  std::vector<Class*> blockedClasses;  // of this pass, the first kBlocked
+  std::vector<Class*> blockedClasses;  // of the last pass, the first kBlocked
+
+  // For chains.cc, by the next placement: tasks that may follow what makes their inputs, and lanes
+  // with stalled links that have room again.
+  std::vector<TaskId> mayFollow;
+  std::vector<std::pair<NodeId, std::uint64_t>> openedLanes;
 
   // Scratch of one pass, kept so that passes do not allocate.
   std::vector<std::uint32_t> batch;
@@ -216,6 +234,13 @@ struct Tables {
   static constexpr std::size_t kBlocked = 4;
   static constexpr std::size_t kMostReserved = 4096;  // entries of a message, before they are there
   static constexpr std::uint8_t kMaxLosses = 20;  // attempts a task may lose to inputs out of reach
+  // Chains: a task that was given back so often is not sent before its inputs are there.
+  static constexpr std::uint8_t kMaxReturns = 8;
+  static constexpr std::size_t kMaxLinkInputs = 64;       // one with more is not chained
+  static constexpr std::size_t kMostFollowers = 1024;     // looked at behind one task
+  static constexpr std::uint64_t kMostChained = 16'384;   // on a node
+  static constexpr std::uint64_t kMostInLane = 4096;      // of a class on a node
+  static constexpr Bytes kMostMoved = 16_MiB;             // of inputs that lie elsewhere
 
   // ---- tables.cc: finding and counting
   Job* find(JobId id);
@@ -286,7 +311,7 @@ struct Tables {
   std::uint32_t firstReady(const Job& job, const Class& cls) const;
   void enqueue(Job& job, std::uint32_t index, bool first);
   void unqueue(Job& job, Class& cls, Item& item);
-  void assign(Node& node, Lane& lane, Job& job, Class& cls, std::uint32_t index, bool ahead);
+  void assign(Node& node, Lane& lane, Job& job, Class& cls, std::uint32_t index, Sent how);
   void detach(Node& node, Job& job, Item& item);
   void done(Node& node, TaskDone done);
   void attemptFailed(Node& node, Job& job, std::uint32_t index, Item& item, FailurePtr why);
@@ -298,8 +323,8 @@ struct Tables {
   void pass(const std::vector<Class*>& order);
   void promote(Node& node);
   void placeClass(Job& job, Class& cls);
-  void collectRooms(Class& cls, bool ahead);
-  void handOut(Job& job, Class& cls, bool ahead);
+  void collectRooms(Class& cls, Sent how);
+  void handOut(Job& job, Class& cls, Sent how);
   std::uint32_t takeReady(Job& job, Class& cls);
   std::uint32_t roomNearData(const Job& job, const Item& item);
   // Whether what `needs` asks for is kept on this node for a class that comes earlier.
@@ -317,6 +342,20 @@ struct Tables {
   placement::CostTable::Series seriesOf(Class& cls, std::size_t variant, std::uint32_t model);
   std::uint8_t sizeOf(const Job& job, const Item& item) const;
   std::string explainVariants(const Class& cls, const Item& item) const;
+
+  // ---- chains.cc
+  void sendChains();
+  void retryStalled(Node& node, std::uint64_t laneKey);
+  void tryToChain(Job& job, std::uint32_t index);
+  Node* nodeOfMakers(const Job& job, const Item& item);
+  bool wouldOvertake(const Node& node, const Class& cls, const Item& item) const;
+  // Whether tasks wait for it that could follow it; those are looked at by the next placement.
+  bool callFollowers(const Job& job, const Item& maker);
+  // All inputs of a chained task are there now.
+  void unchain(Job& job, Item& item);
+  void roomForLinks(Node& node, const Class& cls, Lane& lane);
+  // An attempt that a node gave back unbegun: nothing is charged, the task waits for its inputs.
+  void giveBack(Job& job, std::uint32_t index, Item& item);
 
   // ---- views.cc
   // "cuda (blurOnGpu)"; empty for a class with one way only.

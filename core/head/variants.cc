@@ -330,7 +330,7 @@ void Pass::give(std::uint32_t index, std::size_t way, const Plan& plan, bool tri
   item.trial = trial;
   ++choice_.variants[place.variant].live[plan.sizeClass];
   if (trial) t_.costs.tryBegins(t_.seriesOf(cls_, place.variant, place.model), plan.sizeClass);
-  t_.assign(*place.node, *place.lane, job_, cls_, index, !fits(place));
+  t_.assign(*place.node, *place.lane, job_, cls_, index, fits(place) ? Sent::fitting : Sent::ahead);
   addWork(place.lane->backlog, run, 1);
   addWork(ways_[way].backlog, run, 1);
 }

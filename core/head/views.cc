@@ -150,8 +150,10 @@ std::string Tables::explain(TaskId task) const {
            (item->trial ? ", a trial" : "") + explainVariants(*cls, *item);
   };
   if (item->stage == Stage::assigned) {
-    return text + ": attempt " + std::to_string(item->attempt) + " is at node " +
-           nodes[item->node - 1].name + chosen();
+    text += ": attempt " + std::to_string(item->attempt) + " is at node " +
+            nodes[item->node - 1].name;
+    if (item->chained) text += ", behind " + std::to_string(item->missing) + " of its inputs";
+    return text + chosen();
   }
   if (item->stage == Stage::evicted) return text + ": finished, its result is lost for now";
   if (item->stage == Stage::waiting) {

@@ -42,4 +42,19 @@ inline std::uint64_t mayQueue(const RunTime& time, std::uint64_t running, Durati
   return running * static_cast<std::uint64_t>(std::max<std::int64_t>(each, 0));
 }
 
+// How many links of chains may wait on a node for those before them, beyond the next one of each:
+// a chain goes as far ahead as makes up `horizon` of work, so that the head keeps up with it
+// without a hurry, and so that a node that is wanted for something else is free of it soon.  Before
+// the class has shown how long its tasks run, a pipeline of a few stages goes whole.
+inline std::uint64_t mayFollow(const RunTime& time, std::uint64_t running, Duration horizon) {
+  constexpr std::int64_t kBlind = 8;
+  constexpr std::int64_t kMost = 4096;
+  std::int64_t each = kBlind;
+  if (time.known()) {
+    each = std::min(horizon.count() / std::max<std::int64_t>(time.mean().count(), 1), kMost);
+  }
+  return std::max<std::uint64_t>(running, 1) *
+         static_cast<std::uint64_t>(std::max<std::int64_t>(each, 0));
+}
+
 }  // namespace alnilam::placement

@@ -1,4 +1,6 @@
 // tasks_embedded: no-op tasks a second of the embedded engine; the limit is oneTBB's task_group.
+// chain_embedded: a link of 10,000 no-op tasks of which each reads the one before; the limit is a
+// call by pointer and a hop through a locked queue.
 
 #include "tests/bench/noop_tasks.h"
 
@@ -6,6 +8,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <deque>
+#include <mutex>
 
 namespace {
 
@@ -23,6 +27,30 @@ double tbbTasksPerSecond(int tasks) {
   return tasks / (bench::now() - start);
 }
 
+// A link with nothing behind it: what the last one returned is queued, drawn, and passed to a call.
+double secondsPerHop(int hops) {
+  struct Call {
+    int (*function)(int);
+    int value;
+  };
+  std::mutex mutex;
+  std::deque<Call> queue;
+  double start = bench::now();
+  int value = 0;
+  for (int i = 0; i < hops; ++i) {
+    {
+      std::lock_guard lock(mutex);
+      queue.push_back({&bench::noop, value + 1});
+    }
+    std::lock_guard lock(mutex);
+    Call call = queue.front();
+    queue.pop_front();
+    value = call.function(call.value);
+  }
+  double took = bench::now() - start;
+  return value == hops ? took / hops : 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -35,4 +63,6 @@ int main(int argc, char** argv) {
     limit = std::max(limit, tbbTasksPerSecond(kTasks));
   }
   bench::print("tasks_embedded", rate, "tasks/s", limit, "oneTBB task_group");
+  bench::print("chain_embedded", bench::secondsPerLink(cluster, 10'000) * 1e6, "us/link",
+               secondsPerHop(1'000'000) * 1e6, "a call by pointer and a hop through a locked queue");
 }

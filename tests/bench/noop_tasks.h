@@ -21,4 +21,18 @@ inline double tasksPerSecond(const Cluster& cluster, int tasks) {
   return tasks / (now() - start);
 }
 
+// Seconds a link of a chain: each task reads the result of the one before; best of a few chains.
+inline double secondsPerLink(const Cluster& cluster, int links, int rounds = 5) {
+  double best = 0;
+  for (int round = 0; round < rounds; ++round) {
+    double start = now();
+    Ref<int> last = cluster.submit(noop, round);
+    for (int i = 1; i < links; ++i) last = cluster.submit(noop, last);
+    cluster.get(last);
+    double took = (now() - start) / links;
+    if (best == 0 || took < best) best = took;
+  }
+  return best;
+}
+
 }  // namespace alnilam::bench

@@ -60,6 +60,7 @@ Program Program::random(Luck& luck) {
   std::size_t count = 1 + luck.below(luck.percent(20) ? 200 : 60);
   bool shortTasks = luck.percent(40);
   bool unruly = luck.percent(60);
+  bool chains = luck.percent(40);  // most tasks read the one before them
   std::uint64_t cancels = luck.percent(20) ? 30 : 2;  // in a hundred tasks
   for (std::uint32_t index = 1; index <= count; ++index) {
     SimTask task;
@@ -72,6 +73,7 @@ Program Program::random(Luck& luck) {
       std::uint64_t inputs = luck.percent(70) ? luck.below(4) : 0;
       for (std::uint64_t i = 0; i < inputs && index > 1; ++i) {
         std::uint64_t back = 1 + luck.below(std::min<std::uint64_t>(index - 1, 12));
+        if (chains && luck.percent(70)) back = std::min<std::uint64_t>(index - 1, 1 + i);
         task.inputs.push_back(index - static_cast<std::uint32_t>(back));
       }
       if (unruly) {

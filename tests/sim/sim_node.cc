@@ -171,23 +171,39 @@ void SimNode::obey(ExecutorId id, Orders orders) {
   for (RunTask& task : orders.run) {
     if (!executor.lanes.contains(task.lane)) world_.violation(name_ + " sends to no lane");
     if (task.id.job() != executor.job) world_.violation(name_ + " sends to another job");
-    executor.lanes[task.lane].push_back(std::move(task));
+    bool isComing = std::any_of(task.inputs.begin(), task.inputs.end(),
+                                [](const RunInput& input) { return input.coming; });
+    if (!isComing) {
+      if (task.awaited) executor.room.expect(task.id);
+      executor.lanes[task.lane].push_back(std::move(task));
+    } else if (!executor.room.admit(task)) {
+      TaskDone& done = executor.report.done.emplace_back();
+      done.id = task.id;
+      done.attempt = task.attempt;
+      done.how = TaskDone::How::returned;
+    }
   }
   for (TaskId cancelled : orders.cancel) {
-    for (auto& [lane, queue] : executor.lanes) {
-      auto at = std::find_if(queue.begin(), queue.end(),
-                             [&](const RunTask& task) { return task.id == cancelled; });
-      if (at == queue.end()) continue;
-      TaskDone done;
-      done.id = at->id;
-      done.attempt = at->attempt;
-      done.how = TaskDone::How::failed;
-      auto why = std::make_shared<Failure>();
-      why->kind = FailureKind::cancelled;
-      done.failure = std::move(why);
-      executor.report.done.push_back(std::move(done));
-      queue.erase(at);
+    RunTask task;
+    if (!executor.room.take(cancelled, task)) {
+      for (auto& [lane, queue] : executor.lanes) {
+        auto at = std::find_if(queue.begin(), queue.end(),
+                               [&](const RunTask& one) { return one.id == cancelled; });
+        if (at == queue.end()) continue;
+        task = std::move(*at);
+        queue.erase(at);
+        break;
+      }
     }
+    if (!task.id) continue;
+    TaskDone& done = executor.report.done.emplace_back();
+    done.id = task.id;
+    done.attempt = task.attempt;
+    done.how = TaskDone::How::failed;
+    auto why = std::make_shared<Failure>();
+    why->kind = FailureKind::cancelled;
+    done.failure = std::move(why);
+    executor.room.unmade(cancelled, executor.report.done);
   }
   drawAll(id);
 }
@@ -258,7 +274,7 @@ void SimNode::draw(ExecutorId id, SlotId slotId) {
   std::uint64_t number = ++started_;
   slot.busy = Running{std::move(queue.front()), number, {}};
   queue.pop_front();
-  checkInputs(slot.busy->task, "start");
+  checkInputs(executor, slot.busy->task, "start");
   const Program* program = world_.programOf(executor.job);
   Duration runs = world_.runTime(program->at(slot.busy->task.id.index()), slot.grant, topology_);
   slot.busy->runs = runs;
@@ -267,7 +283,7 @@ void SimNode::draw(ExecutorId id, SlotId slotId) {
   });
 }
 
-void SimNode::checkInputs(const RunTask& task, const char* when) {
+void SimNode::checkInputs(const Executor& executor, const RunTask& task, const char* when) {
   const Program* program = world_.programOf(task.id.job());
   const SimTask& known = program->at(task.id.index());
   std::string what = name_ + ", at the " + when + " of " + show(task.id) + ": input ";
@@ -276,10 +292,17 @@ void SimNode::checkInputs(const RunTask& task, const char* when) {
     const RunInput& input = task.inputs[i];
     if (input.object.index() != known.inputs[i]) world_.violation(what + "is another object");
     std::uint64_t value = program->at(known.inputs[i]).value;
+    if (input.coming) world_.violation(what + show(input.object) + " is yet to come");
+    if (!input.stored) {
+      if (sim::valueOf(input.held) == value) continue;
+      world_.violation(what + show(input.object) + " has the wrong value");
+      continue;
+    }
     auto held = store_.find(input.object);
-    if (input.stored && held == store_.end()) {
+    auto made = executor.under.find(input.object);
+    if (held == store_.end() && made == executor.under.end()) {
       world_.violation(what + show(input.object) + " is not in the store");
-    } else if ((input.stored ? held->second : sim::valueOf(input.held)) != value) {
+    } else if ((held != store_.end() ? held : made)->second != value) {
       world_.violation(what + show(input.object) + " has the wrong value");
     }
   }
@@ -290,7 +313,7 @@ void SimNode::finish(ExecutorId id, SlotId slotId) {
   Slot& slot = executor.slots.at(slotId);
   Running ran = std::move(*std::exchange(slot.busy, std::nullopt));
   RunTask task = std::move(ran.task);
-  checkInputs(task, "end");
+  checkInputs(executor, task, "end");
   const Program* program = world_.programOf(executor.job);
   const SimTask& known = program->at(task.id.index());
   if (world_.crashesNow(task.id)) {
@@ -313,11 +336,20 @@ void SimNode::finish(ExecutorId id, SlotId slotId) {
   } else if (known.stored) {
     done.how = TaskDone::How::stored;
     done.size = kStoredSize;
-    executor.stored[task.id] = known.value;
+    executor.stored[task.id] = executor.under[task.id] = known.value;
   } else {
     done.held = blobOf(known.value);
   }
-  executor.report.done.push_back(std::move(done));
+  executor.report.done.push_back(done);
+  if (done.how == TaskDone::How::failed) {
+    executor.room.unmade(task.id, executor.report.done);
+  } else {
+    std::vector<RunTask> released;
+    executor.room.made(task.id, {task.id, done.held, done.how == TaskDone::How::stored}, released);
+    released_ += released.size();
+    for (RunTask& one : released) executor.lanes[one.lane].push_back(std::move(one));
+    if (!released.empty()) return drawAll(id);
+  }
   draw(id, slotId);
   reportSoon(id);
 }
@@ -332,7 +364,10 @@ void SimNode::reportSoon(ExecutorId id) {
     auto report = std::make_shared<ExecutorReport>(std::exchange(reporter->report, {}));
     auto stored = std::exchange(reporter->stored, {});
     later(&reporter->out, 5us, 60us, [this, id, report, stored] {
-      for (auto& [object, value] : stored) store_[object] = value;
+      for (auto& [object, value] : stored) {
+        store_[object] = value;
+        if (Executor* maker = find(id)) maker->under.erase(object);
+      }
       feed(node::FromExecutor{id, std::move(*report)});
     });
   });

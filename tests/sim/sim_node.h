@@ -2,11 +2,13 @@
 // A simulated host: a real node brain, and executors, a store and a mover that are made up.
 //
 // Executors run tasks for seeded times on the slots that they were granted, exactly as orders.h
-// says; a task may throw or take its executor down.  The store is a map; a pull takes a while and
+// says; a task may throw or take its executor down.  What waits for results of its own executor
+// waits in the real waiting room.  The store is a map; a pull takes a while and
 // fails if the holder lost the object.  While it plays, the host checks what the brain does: no
 // core, device or byte is granted twice, inputs are in the store from a task's start to its end,
 // and nothing is dropped that is not there.
 
+#include "core/engine/waiting_room.h"
 #include "core/node/node_brain.h"
 #include "tests/sim/program.h"
 #include "tests/sim/timeline.h"
@@ -59,6 +61,8 @@ class SimNode {
   // Everything that is still there though nobody needs it, in words; empty if nothing is.
   std::string leftovers() const;
   std::size_t executors() const { return executors_.size(); }
+  // Tasks that executors started by themselves when their inputs were made.
+  std::uint64_t released() const { return released_; }
 
   static constexpr Bytes kStoredSize = 100'000;
 
@@ -80,6 +84,8 @@ class SimNode {
     std::map<SlotId, Slot> slots;
     ExecutorReport report;
     std::map<ObjectId, std::uint64_t> stored;  // results in `report`
+    std::map<ObjectId, std::uint64_t> under;   // stored results that the node has not heard of
+    WaitingRoom room;
     bool reporting = false;
   };
 
@@ -95,7 +101,7 @@ class SimNode {
   void draw(ExecutorId id, SlotId slot);
   void drawAll(ExecutorId id);
   void finish(ExecutorId id, SlotId slot);
-  void checkInputs(const RunTask& task, const char* when);
+  void checkInputs(const Executor& executor, const RunTask& task, const char* when);
   void reportSoon(ExecutorId id);
   // Runs `what` later, unless this life is over by then.
   void later(Link* link, Duration low, Duration high, std::function<void()> what);
@@ -109,6 +115,7 @@ class SimNode {
   std::map<ExecutorId, Executor> executors_;
   std::map<ObjectId, std::uint64_t> store_;
   std::uint64_t started_ = 0;
+  std::uint64_t released_ = 0;
   bool settling_ = false;
   std::optional<Instant> wakesAt_;
 };

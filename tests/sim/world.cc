@@ -71,6 +71,12 @@ World::World(std::uint64_t seed, bool printTrace)
 
 World::~World() = default;
 
+std::uint64_t World::released() const {
+  std::uint64_t sum = 0;
+  for (const auto& host : hosts_) sum += host->node->released();
+  return sum;
+}
+
 // The first host has enough for every class of Program; the others have what they have.
 Topology World::topologyOf(std::size_t host) {
   Topology topology;

@@ -33,6 +33,8 @@ class World final : private Surroundings {
   std::uint64_t traceHash() const { return traceHash_; }
   std::size_t events() const { return time_.events(); }
   std::uint64_t tasksTold() const { return told_; }
+  // Tasks that executors started without a word from their node.
+  std::uint64_t released() const;
 
  private:
   struct Host {
