@@ -64,5 +64,6 @@ int main(int argc, char** argv) {
   }
   bench::print("tasks_embedded", rate, "tasks/s", limit, "oneTBB task_group");
   bench::print("chain_embedded", bench::secondsPerLink(cluster, 10'000) * 1e6, "us/link",
-               secondsPerHop(1'000'000) * 1e6, "a call by pointer and a hop through a locked queue");
+               secondsPerHop(1'000'000) * 1e6,
+               "a call by pointer and a hop through a locked queue");
 }

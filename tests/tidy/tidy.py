@@ -53,7 +53,7 @@ MAY_INCLUDE = {
     "examples": ["<alnilam>", "<cli>", "<posix>"],
     "tests": ["core", "gpu", "transport", "schema", "daemons", "tests", "<alnilam>", "<posix>",
               "<kj>", "<capnp>", "<ucx>", "<openssl>", "<spdlog>", "<cli>", "<tbb>",
-              "<benchmark>"],
+              "<benchmark>", "<cuda>"],
 }
 # A unit test may use these wherever it stands.
 FOR_TESTS = ["<gtest>", "<rapidcheck>", "<posix>"]
