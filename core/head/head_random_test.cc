@@ -181,10 +181,9 @@ class Life {
         for (Assignment& task : orders->orders.assign) {
           for (const auto& [id, value] : task.inputs) {
             auto& there = running_[orders->node.value];
+            auto isIt = [wanted = id](const Assignment& other) { return other.id == wanted; };
             bool isComing = value.state == Value::State::pending &&
-                            std::any_of(there.begin(), there.end(), [&id](const Assignment& other) {
-                              return other.id == id;
-                            });
+                            std::any_of(there.begin(), there.end(), isIt);
             chained_ += isComing;
             ASSERT_TRUE(isComing || value.state == Value::State::held || !value.holders.empty());
           }
