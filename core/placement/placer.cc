@@ -152,8 +152,7 @@ std::optional<Placement> Placer::scored(const Request& request) {
 
 std::optional<Placement> Placer::scanned(const Request& request) {
   std::optional<Placement> best;
-  for (NodeIndex::Group group = 0; group < nodes_.groupSlots(); ++group) {
-    if (!nodes_.fits(group, request)) continue;
+  auto consider = [&](NodeIndex::Group group) {
     const NodeState& state = nodes_.state(group);
     Choice choice = policy_.score({nodes_.kind(state.kind), state, request}, terms_);
     NodeIndex::Row row = nodes_.best(group);
@@ -161,6 +160,17 @@ std::optional<Placement> Placer::scanned(const Request& request) {
                   (choice.score == best->choice.score &&
                    nodes_.rankOf(row) < nodes_.rankOf(best->row));
     if (better) best = Placement{row, choice};
+  };
+  if (nodes_.liveGroups() > kMostScanned) {
+    std::size_t seen = 0;
+    nodes_.search(true, request, [&](NodeIndex::Group group) {
+      consider(group);
+      return ++seen == kFullestScored;
+    });
+    return best;
+  }
+  for (NodeIndex::Group group = 0; group < nodes_.groupSlots(); ++group) {
+    if (nodes_.fits(group, request)) consider(group);
   }
   return best;
 }

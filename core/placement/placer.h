@@ -5,8 +5,9 @@
 // policies want to know (the typical mix, learned from every request that is observed).  It keeps
 // no tasks: whoever calls it remembers what was placed where and gives it back.
 //
-// A request gets a board of its own when it comes a second time; a request that comes once is
-// scored against every group, or, by a policy that only orders nodes, found by the orders of the
+// A request gets a board of its own when it comes a second time.  One that comes once is scored
+// against every group while there are not more than kMostScanned, then against the fullest
+// kFullestScored that fit; or, by a policy that only orders nodes, found by the orders of the
 // index.  At most kMostBoards boards are kept; the one used longest ago goes first.
 //
 // Determinism: equal histories give equal placements.  `random` draws from a generator of its own,
@@ -63,6 +64,8 @@ class Placer {
   const Terms& terms() const { return terms_; }
 
   static constexpr std::size_t kMostBoards = 1024;
+  static constexpr std::size_t kMostScanned = 2048;
+  static constexpr std::size_t kFullestScored = 4;
 
  private:
   struct Board {
