@@ -101,7 +101,7 @@ struct TaskClass {
   # Tasks that ask the same.
   function @0 :Text;     # the name it was registered under; 1 to 1,024 bytes
   needs @1 :ResourceSet; # while one runs
-  priority @2 :Int32;    # -1000 to 1000, higher goes first
+  priority @2 :Int32;    # higher goes first; -1000 to 1000, others count as the nearest
   retries @3 :UInt32;    # attempts after the first; at most 100
   retryExceptions @4 :Bool;  # also when the function throws
   variants @5 :List(Variant);

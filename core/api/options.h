@@ -8,6 +8,7 @@
 // could mean: NaN, infinite, negative or absurd amounts, GPU memory without a GPU.
 
 #include "core/base/units.h"
+#include "core/graph/job.h"
 #include "core/graph/task.h"
 
 #include <optional>
@@ -22,7 +23,7 @@ struct Options {
   double gpus = 0;               // 0.25 is a quarter of one device; above 1 whole devices only
   Bytes gpuMemory = 0;           // bytes of device memory, over all its devices
   Bytes memory = 0;              // bytes of host memory
-  int priority = 0;              // higher goes first; -1000 to 1000
+  int priority = 0;              // higher goes first; -1000 to 1000, others count as the nearest
   unsigned retries = 3;          // attempts after the first, for crashes and lost nodes; up to 100
   bool retryExceptions = false;  // also when the function throws
   std::vector<std::pair<std::string, double>> resources{};  // named ones: {{"license", 1}}
@@ -31,6 +32,22 @@ struct Options {
 };
 
 inline const Options kDefaultOptions{};
+
+// What a program asks of the cluster as a whole: connect(argc, argv, {.weight = 200}).
+struct JobOptions {
+  // When several programs wait for the same, one with twice the weight gets twice as much.
+  unsigned weight = 100;  // 1 to 10,000
+  // The most that its tasks hold at a time, though all else be idle.  What is not given is not
+  // bounded; 0 allows none of it.  What asks for more than the quota fails with InfeasibleError.
+  std::optional<double> maxCpus{};
+  std::optional<double> maxGpus{};
+  std::optional<Bytes> maxMemory{};
+  std::optional<Bytes> maxGpuMemory{};
+  std::vector<std::pair<std::string, double>> maxResources{};  // named ones
+};
+
+// Throws InvalidError, naming the option and the value.
+JobShare jobShare(const JobOptions& options);
 
 // The class of tasks of `function` that ask for `options`.
 TaskClass taskClass(std::string function, const Options& options);

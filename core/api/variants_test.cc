@@ -78,7 +78,7 @@ TEST(Variants, WhatNoClusterCouldMeanIsRefused) {
   EXPECT_THROW(taskClass(twice.set(), {.cpus = -1}), InvalidError);
   EXPECT_THROW(taskClass(twice.set(), {.gpus = -1}), InvalidError);
   EXPECT_THROW(taskClass(twice.set(), {.gpus = 1.5}), InvalidError);
-  EXPECT_THROW(taskClass(twice.set(), {.priority = 5000}), InvalidError);
+  EXPECT_THROW(taskClass(twice.set(), {.retries = 5000}), InvalidError);
 }
 
 struct VariantsTest : testing::Test {

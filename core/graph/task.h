@@ -30,7 +30,7 @@ struct Variant {
 struct TaskClass {
   std::string function;       // the name it was registered under; with variants, the name of all
   ResourceSet needs;          // while one runs; with variants, the needs of the first
-  std::int32_t priority = 0;  // higher goes first; -1000 to 1000
+  std::int32_t priority = 0;  // higher goes first; -1000 to 1000, others count as the nearest
   std::uint32_t retries = 3;  // attempts after the first, for crashes and lost nodes; at most 100
   bool retryExceptions = false;  // also when the function throws
   std::vector<Variant> variants{};  // in the program's order, its first choice first; none: one way
@@ -48,6 +48,10 @@ struct TaskClass {
   }
 
   static constexpr std::int32_t kMaxPriority = 1000;
+  static constexpr std::int32_t clampPriority(std::int64_t priority) {
+    if (priority > kMaxPriority) return kMaxPriority;
+    return priority < -kMaxPriority ? -kMaxPriority : static_cast<std::int32_t>(priority);
+  }
   static constexpr std::uint32_t kMaxRetries = 100;
   static constexpr std::size_t kMaxVariants = 8;
   static constexpr std::size_t kMaxKind = 16;  // bytes, of a variant's kind

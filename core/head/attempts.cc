@@ -34,11 +34,7 @@ void Tables::enqueue(Job& job, std::uint32_t index, bool first) {
   ++queue.count;
   ++cls.readyCount;
   again = true;
-  if (!cls.listed) {
-    cls.listed = true;
-    cls.blocked = false;
-    readyClasses.push_back(&cls);
-  }
+  if (!cls.listed) list(cls);
 }
 
 void Tables::unqueue(Job& job, Class& cls, Item& item) {
@@ -69,14 +65,17 @@ void Tables::assign(Node& node, Lane& lane, Job& job, Class& cls, std::uint32_t 
   if (lane.first != 0) job.items.at(lane.first).previous = index;
   lane.first = index;
 
+  const ResourceSet& needs = cls.definition.needsOf(item.variant);
   switch (how) {
     case Sent::fitting:
       ++lane.fitting;
-      node.free.subtract(cls.definition.needsOf(item.variant));
+      hold(node, job, needs);
+      commit(job, needs);
       break;
     case Sent::ahead:
       ++lane.ahead;
       ++node.ahead;
+      commit(job, needs);
       break;
     case Sent::chained:
       ++lane.chained;
@@ -84,7 +83,11 @@ void Tables::assign(Node& node, Lane& lane, Job& job, Class& cls, std::uint32_t 
       break;
   }
   ++node.live;
-  if (how != Sent::chained) node.load += lane.cost;
+  if (how != Sent::chained) {
+    node.load += lane.cost;
+    cls.level->since = job.lastPlaced = now;
+    unreserve(cls);
+  }
   owe(node);
 
   // Arguments stay here too, for another attempt; a Blob is cheap to copy.
@@ -121,12 +124,14 @@ void Tables::detach(Node& node, Job& job, Item& item) {
     --node.chained;
     return roomForLinks(node, cls, lane);
   }
+  const ResourceSet& needs = cls.definition.needsOf(item.variant);
+  uncommit(job, needs);
   if (lane.ahead > 0) {
     --lane.ahead;  // one that waited takes its place
     --node.ahead;
   } else {
     --lane.fitting;
-    node.free.add(cls.definition.needsOf(item.variant));
+    letGo(node, job, needs);
     node.freed = true;
   }
   node.load -= lane.cost;

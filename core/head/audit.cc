@@ -98,6 +98,7 @@ std::string audit(const Tables& tables) {
     if (std::string wrong = auditJob(tables, *job, onBoard); !wrong.empty()) return wrong;
   }
   std::size_t lanesOnBoard = 0;
+  std::map<JobId, ResourceSet> held, committed;
   for (const Node& node : tables.nodes) {
     if (!node.alive) {
       if (!node.lanes.empty()) return node.name + " is lost and has lanes";
@@ -110,6 +111,10 @@ std::string audit(const Tables& tables) {
       if (!job) return node.name + " has a lane of a closed job";
       for (std::uint64_t i = 0; i < lane.fitting; ++i) {
         sum.add(tables.needsOf(key));
+        held[job->id].add(tables.needsOf(key));
+      }
+      for (std::uint64_t i = 0; i < lane.fitting + lane.ahead; ++i) {
+        committed[job->id].add(tables.needsOf(key));
       }
       live += lane.fitting + lane.ahead + lane.chained;
       ahead += lane.ahead;
@@ -130,6 +135,13 @@ std::string audit(const Tables& tables) {
     if (!agrees || load != node.load) {
       return node.name + " miscounts its attempts";
     }
+  }
+  for (const auto& job : tables.jobs) {
+    if (!job) continue;
+    if (!(job->held == held[job->id])) return job->name + " miscounts what it holds";
+    if (!job->hasQuota) continue;
+    if (!(job->committed == committed[job->id])) return job->name + " miscounts its quota";
+    if (job->share.quota.firstLack({}, job->committed)) return job->name + " exceeds its quota";
   }
   if (lanesOnBoard != onBoard.size()) return "an attempt is on board of no lane";
   return {};

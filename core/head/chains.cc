@@ -124,6 +124,8 @@ void Tables::tryToChain(Job& job, std::uint32_t index) {
     isRoom = lane.chained < placement::mayFollow(cls.runTime, lane.fitting, config.prefetchHorizon);
   }
   if (rank == 3) isRoom = true;
+  // A heir takes a place that its job has; any other would hold more than that.
+  if (rank < 2 && job.hasQuota) isRoom = false;
   if (node->chained >= kMostChained || lane.chained >= kMostInLane) isRoom = false;
   if (!isRoom) {
     if (rank >= 2) lane.stalled.push_back(index);
@@ -136,12 +138,11 @@ void Tables::tryToChain(Job& job, std::uint32_t index) {
 bool Tables::wouldOvertake(const Node& node, const Class& cls, const Item& item) const {
   return std::any_of(blockedClasses.begin(), blockedClasses.end(), [&](const Class* blocked) {
     if (blocked->readyCount == 0) return false;
-    const Job& job = *find(blocked->job);
-    std::uint32_t age = job.items.at(firstReady(job, *blocked)).age;
-    bool isEarlier = std::pair(-blocked->definition.priority, age) <
-                     std::pair(-cls.definition.priority, item.age);
-    return isEarlier && contends(node.free, blocked->likelyNeeds(), cls.definition.needs) &&
-           placement::capacity(node.shape, blocked->likelyNeeds()) > 0;
+    const Job& job = *blocked->owner;
+    bool isYounger = blocked->owner == cls.owner && priorityOf(*blocked) == priorityOf(cls) &&
+                     job.items.at(firstReady(job, *blocked)).age >= item.age;
+    return !isYounger && contends(node.free, blocked->likelyNeeds(), cls.definition.needs) &&
+           placement::capacity(node.shape, blocked->likelyNeeds()) > 0 && precedes(*blocked, cls);
   });
 }
 
@@ -156,12 +157,13 @@ void Tables::unchain(Job& job, Item& item) {
   // Its maker's place is free now, unless somebody was waiting for that.
   if (node.ahead == 0 && lane.fitting < lane.capacity && node.free.covers(needs)) {
     ++lane.fitting;
-    node.free.subtract(needs);
+    hold(node, job, needs);
   } else {
     ++lane.ahead;
     ++node.ahead;
     node.freed = true;  // what it needs may have been free all the time
   }
+  commit(job, needs);
   node.load += lane.cost;
   noteChange(node);
   roomForLinks(node, cls, lane);

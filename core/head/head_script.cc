@@ -194,7 +194,7 @@ Input HeadScript::read(const std::string& verb, const std::vector<std::string>& 
     for (std::size_t i = 1; i < words.size(); ++i) found.push_back(idOf(words[i], jobOf(words[0])));
     return found;
   };
-  if (verb == "open") return JobOpened{++sessions_, words.at(0), "", {}};
+  if (verb == "open") return readJob(words);
   if (verb == "close") return JobClosed{jobOf(words.at(0))};
   if (verb == "node") return readNode(words);
   if (verb == "class") return readClass(words);
@@ -225,6 +225,20 @@ Input HeadScript::read(const std::string& verb, const std::vector<std::string>& 
   }
   if (verb != "tick") text += "what is " + verb + "?\n";
   return Tick{};
+}
+
+JobOpened HeadScript::readJob(const std::vector<std::string>& words) {
+  JobOpened opened{++sessions_, words.at(0), "", {}};
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    auto at = words[i].find('=');
+    std::string value = words[i].substr(at + 1);
+    if (words[i].starts_with("weight=")) {
+      opened.share.weight = static_cast<std::uint32_t>(std::stoul(value));
+    } else {
+      opened.share.quota = Quota::parse(value).value();
+    }
+  }
+  return opened;
 }
 
 Submit HeadScript::readTasks(const std::vector<std::string>& words) {

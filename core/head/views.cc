@@ -177,6 +177,10 @@ std::string Tables::explain(TaskId task) const {
   for (std::size_t way = 1; way < cls->definition.ways(); ++way) {
     text += " or for " + show(cls->definition.needsOf(way));
   }
+  if (isOverQuota(*cls)) {
+    return text + "\n  its job holds " + show(job->committed) + " and may not exceed its quota, " +
+           show(job->share.quota);
+  }
   if (nodes.empty()) return text + "\n  no node has joined";
   if (hasVariants) return text + explainVariants(*cls, *item);
   for (const Node& node : nodes) {

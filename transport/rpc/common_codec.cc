@@ -209,11 +209,7 @@ TaskClass parse(schema::TaskClass::Reader from) {
   taskClass.function = textOf(from.getFunction(), kMaxFunctionName, "function's name");
   require(!taskClass.function.empty(), "a task's function has no name");
   taskClass.needs = parse(from.getNeeds());
-  taskClass.priority = from.getPriority();
-  if (taskClass.priority > TaskClass::kMaxPriority ||
-      taskClass.priority < -TaskClass::kMaxPriority) {
-    breaks("a priority of " + std::to_string(taskClass.priority) + " is outside -1000 to 1000");
-  }
+  taskClass.priority = TaskClass::clampPriority(from.getPriority());
   taskClass.retries = from.getRetries();
   atMost(taskClass.retries, TaskClass::kMaxRetries, "retries");
   taskClass.retryExceptions = from.getRetryExceptions();

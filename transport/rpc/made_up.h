@@ -123,6 +123,16 @@ class MadeUp {
   }
   Lane lane() { return {NodeId{small()}, text(), small(), number() >> 8, duration()}; }
 
+  JobShare jobShare() {
+    JobShare share;
+    share.weight = 1 + static_cast<std::uint32_t>(below(JobShare::kMaxWeight));
+    if (maybe()) share.quota.cpus = resources().cpus;
+    if (maybe()) share.quota.gpus = resources().gpus;
+    if (maybe()) share.quota.memory = resources().memory;
+    if (maybe()) share.quota.gpuMemory = resources().gpuMemory;
+    if (maybe()) share.quota.named = resources().named;
+    return share;
+  }
   Program program() {
     std::string hash;
     while (hash.size() < 64) hash += "0123456789abcdef"[below(16)];

@@ -103,6 +103,7 @@ TEST(RoundTrip, WhatIsCommon) {
 
 TEST(RoundTrip, WhatProgramsAndToolsSay) {
   expectRoundTrip<schema::Program>([](MadeUp& m) { return m.program(); });
+  expectRoundTrip<schema::JobShare>([](MadeUp& m) { return m.jobShare(); });
   expectRoundTrip<schema::Told>([](MadeUp& m) { return m.told(); });
   expectRoundTrip<schema::UsageRow>([](MadeUp& m) { return m.usage(); });
   expectRoundTrip<schema::Status>([](MadeUp& m) { return m.status(); });
