@@ -108,6 +108,10 @@ struct TaskClass {
   # All implementations, if there are several: an attempt runs one of them.  At most 8; empty: the
   # function is the one.  If set, `function` is the name of all and `needs` are those of the first.
 
+  delayNanoseconds @6 :UInt64;     # after its submission, before which no task starts
+  deadlineNanoseconds @7 :UInt64;  # after its submission, by which a task has started; 0: none
+  preemptible @8 :Bool;  # what has not begun makes way for higher priorities
+
   struct Variant {
     kind @0 :Text;         # "cpu", "cuda"; 1 to 16 bytes
     function @1 :Text;     # the name it was registered under; 1 to 1,024 bytes
@@ -142,6 +146,7 @@ struct Failure {
     executorFailed @11;
     outOfDeviceMemory @12;
     device @13;
+    deadlinePassed @14;
   }
 }
 

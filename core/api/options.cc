@@ -25,6 +25,18 @@ Bytes memory(Bytes bytes, const char* what) {
   return bytes;
 }
 
+std::string seconds(Duration time) {
+  return std::to_string(std::chrono::duration<double>(time).count()) + " s";
+}
+
+Duration time(Duration wanted, const char* what) {
+  if (wanted < Duration{} || wanted > TaskClass::kMaxTime) {
+    throw InvalidError(std::string(what) + ": " + seconds(wanted) +
+                       " is negative or more than a century");
+  }
+  return wanted;
+}
+
 using NamedUnits = std::vector<std::pair<std::string, double>>;
 
 // Sorted by name, with those of nothing.
@@ -69,6 +81,13 @@ TaskClass taskClass(std::string function, const Options& options) {
   if (options.retries > TaskClass::kMaxRetries) {
     throw InvalidError("retries: " + std::to_string(options.retries) + " is above 100");
   }
+  made.delay = time(options.delay, "delay");
+  made.deadline = time(options.deadline, "deadline");
+  if (made.deadline > Duration{} && made.deadline <= made.delay) {
+    throw InvalidError("deadline: " + seconds(made.deadline) + " is not after the delay, " +
+                       seconds(made.delay));
+  }
+  made.preemptible = options.preemptible;
   made.priority = TaskClass::clampPriority(options.priority);
   made.retries = options.retries;
   made.retryExceptions = options.retryExceptions;

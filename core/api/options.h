@@ -4,6 +4,9 @@
 // Amounts are what one run of the task takes while it runs.  `cpus` defaults to one, or to none for
 // a task that asks for GPUs: its work is on the device.
 //
+// Tasks of one function with equal options form a class, of which a program has at most 65,536: so
+// delays and deadlines should be of a few lengths, and not computed anew for each task.
+//
 // Errors: taskClass throws InvalidError, naming the resource and the value, for what no cluster
 // could mean: NaN, infinite, negative or absurd amounts, GPU memory without a GPU.
 
@@ -27,6 +30,10 @@ struct Options {
   unsigned retries = 3;          // attempts after the first, for crashes and lost nodes; up to 100
   bool retryExceptions = false;  // also when the function throws
   std::vector<std::pair<std::string, double>> resources{};  // named ones: {{"license", 1}}
+  Duration delay{};          // after the submission, before which it does not start
+  Duration deadline{};       // after the submission: if it has not started by then, it fails with
+                             // DeadlineError; of equal priorities the earliest goes first; 0: none
+  bool preemptible = false;  // while queued on a node, it makes way for higher priorities
 
   bool operator==(const Options&) const = default;
 };

@@ -10,6 +10,7 @@
 
 #include "core/base/blob.h"
 #include "core/base/ids.h"
+#include "core/base/units.h"
 #include "core/cluster/resources.h"
 
 #include <cstdint>
@@ -34,6 +35,9 @@ struct TaskClass {
   std::uint32_t retries = 3;  // attempts after the first, for crashes and lost nodes; at most 100
   bool retryExceptions = false;  // also when the function throws
   std::vector<Variant> variants{};  // in the program's order, its first choice first; none: one way
+  Duration delay{};     // after its submission, before which no task starts
+  Duration deadline{};  // after its submission, by which a task must have started; 0: none
+  bool preemptible = false;  // what has not begun makes way for higher priorities
 
   bool operator==(const TaskClass&) const = default;
 
@@ -54,6 +58,7 @@ struct TaskClass {
   }
   static constexpr std::uint32_t kMaxRetries = 100;
   static constexpr std::size_t kMaxVariants = 8;
+  static constexpr Duration kMaxTime = std::chrono::hours(24 * 366 * 100);  // a delay, a deadline
   static constexpr std::size_t kMaxKind = 16;  // bytes, of a variant's kind
 };
 

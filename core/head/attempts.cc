@@ -24,11 +24,21 @@ std::uint32_t Tables::firstReady(const Job& job, const Class& cls) const {
 void Tables::enqueue(Job& job, std::uint32_t index, bool first) {
   Item& item = job.items.at(index);
   Class& cls = job.classes[item.taskClass];
+  if (cls.times && mustDelay(cls, index)) return;
   setStage(job, item, Stage::ready);
   if (cls.choice) item.sizeClass = sizeOf(job, item);
   ReadyQueue& queue = readyOf(cls, item);
   item.previous = first ? 0 : queue.last;
   item.next = first ? queue.first : 0;
+  if (cls.definition.deadline > Duration{} && !first) {
+    // Tasks become ready nearly in the order of their deadlines.
+    Instant due = deadlineOf(cls, index);
+    for (int i = 0; i < kLateSteps && item.previous != 0; ++i) {
+      if (deadlineOf(cls, item.previous) <= due) break;
+      item.next = item.previous;
+      item.previous = job.items.at(item.next).previous;
+    }
+  }
   (item.previous != 0 ? job.items.at(item.previous).next : queue.first) = index;
   (item.next != 0 ? job.items.at(item.next).previous : queue.last) = index;
   ++queue.count;
@@ -59,7 +69,7 @@ void Tables::assign(Node& node, Lane& lane, Job& job, Class& cls, std::uint32_t 
   item.node = node.id.value;
   item.onBoard = true;
   item.chained = how == Sent::chained;
-  item.inherited = false;
+  item.inherited = item.askedBack = false;
   item.previous = 0;
   item.next = lane.first;
   if (lane.first != 0) job.items.at(lane.first).previous = index;
@@ -85,7 +95,8 @@ void Tables::assign(Node& node, Lane& lane, Job& job, Class& cls, std::uint32_t 
   ++node.live;
   if (how != Sent::chained) {
     node.load += lane.cost;
-    cls.level->since = job.lastPlaced = now;
+    cls.level->since = job.lastPlaced = cls.waitingSince = now;
+    cls.hasPreempted = false;
     unreserve(cls);
   }
   owe(node);
@@ -185,7 +196,7 @@ void Tables::done(Node& node, TaskDone done) {
       setStage(*job, *item, Stage::stored);
       break;
     case TaskDone::How::returned:
-      if (item->returns < kMaxReturns) {
+      if (item->askedBack || item->returns < kMaxReturns) {
         giveBack(*job, index, *item);
         return settle(*job);
       }

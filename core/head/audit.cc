@@ -24,11 +24,15 @@ std::string auditJob(const Tables& tables, const Job& job,
       if (!job.items.find(input.index())) return who + " has a forgotten input";
       ++(isOpen ? uses : lineage)[input.index()];
     }
-    waiting += item->stage == Stage::waiting;
+    waiting += item->stage == Stage::waiting || item->stage == Stage::delayed;
     readyAll += item->stage == Stage::ready;
     assigned += item->stage == Stage::assigned;
     if (item->stage == Stage::ready) ++ready[item->taskClass];
     if (item->stage == Stage::waiting && item->missing == 0) return who + " waits for nothing";
+    if (item->stage == Stage::delayed) {
+      const Class& cls = job.classes[item->taskClass];
+      if (!cls.times || cls.times->alarm == Instant::max()) return who + " is delayed for ever";
+    }
     if (item->stage == Stage::assigned && !item->onBoard) return who + " is assigned to nobody";
     if (item->onBoard) {
       auto& [all, chained] =

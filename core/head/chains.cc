@@ -22,7 +22,7 @@
 // it is looked at again when that is sent), when the node could never run it, after it was given
 // back kMaxReturns times, or when it has variants: which of them is best where depends on the sizes
 // of its inputs.  Such a task becomes ready in the ordinary way when its last input is
-// made.
+// made.  One with a delay is not chained either.
 //
 // If a maker's attempt ends without a result the node gives the links behind it back, unbegun and
 // uncharged; whether they wait for another attempt or fail with their maker is decided here, by
@@ -99,7 +99,7 @@ void Tables::tryToChain(Job& job, std::uint32_t index) {
   if (item->inputs.size() > kMaxLinkInputs || item->returns >= kMaxReturns) return;
   Node* node = nodeOfMakers(job, *item);
   Class& cls = job.classes[item->taskClass];
-  if (!node || cls.choice || refusalOf(cls)) return;
+  if (!node || cls.choice || refusalOf(cls) || cls.definition.delay > Duration{}) return;
   Lane& lane = laneOf(*node, cls);
   const ResourceSet& needs = cls.definition.needs;
   if (lane.capacity == 0 || wouldOvertake(*node, cls, *item)) return;
@@ -176,7 +176,11 @@ void Tables::roomForLinks(Node& node, const Class& cls, Lane& lane) {
 }
 
 void Tables::giveBack(Job& job, std::uint32_t index, Item& item) {
-  if (item.returns < kMaxReturns) ++item.returns;
+  // That it was asked for says nothing about chains.
+  if (!std::exchange(item.askedBack, false) && item.returns < kMaxReturns) ++item.returns;
+  if (Class& cls = job.classes[item.taskClass]; isOverdue(cls, index)) {
+    return failOverdue(cls, index);
+  }
   if (checkInputs(job, index, item)) enqueue(job, index, true);
 }
 

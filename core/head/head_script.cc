@@ -57,6 +57,7 @@ const std::map<std::string, FailureKind> kKinds = {
     {"executorFailed", FailureKind::executorFailed},
     {"outOfDeviceMemory", FailureKind::outOfDeviceMemory},
     {"device", FailureKind::device},
+    {"deadlinePassed", FailureKind::deadlinePassed},
 };
 
 std::string kindName(FailureKind kind) {
@@ -109,6 +110,7 @@ std::string shown(const NodeOrders& orders) {
         (one.variant == 0 ? "" : "^" + std::to_string(one.variant)) + (one.trial ? "?" : ""));
   }
   for (TaskId id : orders.cancel) say("cancel " + shown(id));
+  for (TaskId id : orders.giveBack) say("give back " + shown(id));
   for (ObjectId id : orders.release) say("release " + shown(id));
   for (JobId job : orders.ended) say("ended " + shown(job));
   return text;
@@ -305,6 +307,9 @@ Submit HeadScript::readClass(const std::vector<std::string>& words) {
     else if (key == "priority") cls.priority = std::stoi(value);
     else if (key == "retries") cls.retries = static_cast<std::uint32_t>(std::stoul(value));
     else if (key == "retryExceptions") cls.retryExceptions = true;
+    else if (key == "preemptible") cls.preemptible = true;
+    else if (key == "delay") cls.delay = std::chrono::milliseconds(std::stol(value));
+    else if (key == "deadline") cls.deadline = std::chrono::milliseconds(std::stol(value));
     else if (key == "cpuParts") cls.needs.cpus.parts = std::stoll(value);
     else cls.needs.named.push_back({key, amountOf(value)});
   }

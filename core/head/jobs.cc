@@ -29,6 +29,15 @@ std::string flawOf(const TaskClass& definition) {
       return "the name of a variant's function is empty or too long";
     }
   }
+  if (definition.delay < Duration{} || definition.delay > TaskClass::kMaxTime) {
+    return "the delay is out of range";
+  }
+  if (definition.deadline < Duration{} || definition.deadline > TaskClass::kMaxTime) {
+    return "the deadline is out of range";
+  }
+  if (definition.deadline > Duration{} && definition.deadline <= definition.delay) {
+    return "the deadline is not after the delay";
+  }
   return {};
 }
 
@@ -100,6 +109,9 @@ void Tables::close(JobId id) {
   for (Class* cls : readyClasses) {
     if (isOfJob(cls)) unlist(*cls);
   }
+  for (Class& cls : job->classes) {
+    if (cls.times) alarms.erase({cls.times->alarm, id, cls.index});
+  }
   std::erase_if(readyClasses, isOfJob);
   std::erase_if(blockedClasses, isOfJob);
   std::erase(owingJobs, id);
@@ -160,6 +172,10 @@ void Tables::addClass(Job& job, TaskClass definition) {
           job.notice.program + " " + one.function + " " + show(one.needs);
     }
   }
+  if (cls.definition.delay > Duration{} || cls.definition.deadline > Duration{}) {
+    cls.times = std::make_unique<Times>();
+  }
+  anyPreemptible = anyPreemptible || cls.definition.preemptible;
   auto refuse = [&](FailureKind kind, std::string why) {
     auto failure = std::make_shared<Failure>();
     failure->kind = kind;
@@ -241,6 +257,7 @@ void Tables::submitTask(Job& job, TaskSpec& spec) {
   if (const Failure* refusal = refusalOf(cls)) {
     return fail(job, index, failureOf(refusal->kind, job, index, *item, refusal->message));
   }
+  if (cls.times) noteSubmitted(cls, index);
   if (spec.inputs.empty()) {
     item->blob = std::move(spec.arguments);
     return enqueue(job, index, false);

@@ -94,6 +94,7 @@ void Tables::left(const NodeLeft& input, std::vector<Output>& out) {
 }
 
 void Tables::tick(std::vector<Output>& out) {
+  ring();
   if (now < nextCheck) return;
   nextCheck = Instant::max();
   for (Node& node : nodes) {

@@ -7,8 +7,15 @@
 // with a long queue would go before all others until that is done.
 //
 // At one priority jobs take turns (`shareOut`), the one whose share is least by its weight first
-// (placement/share.h).  Within a job the oldest task goes first.  A class that finds no room while
-// its job is behind makes others drain and has a node kept for it, see schedule.cc.
+// (placement/share.h).  Within a job the class with the earliest deadline goes first, then the one
+// with the oldest task; a class without deadlines that was given nothing for kPatience goes as if
+// that had been its deadline.  A class that finds no room while its job is behind makes others
+// drain and has a node kept for it, see schedule.cc.
+//
+// A class that finds no room also has tasks of lower priorities make way that allow it
+// (`preempt`): what waits on nodes and has not begun is returned and queued again, and no retry is
+// lost.  What runs is not stopped: a function runs inside its program's executor, of which a part
+// cannot be ended without the rest.
 //
 // What a job holds is counted where a node's `free` is.  With a quota also what it was sent ahead
 // counts, since nodes start that when they have room, without asking; so a job never holds more
@@ -28,7 +35,8 @@ using placement::Share;
 
 void Tables::list(Class& cls) {
   cls.listed = true;
-  cls.blocked = false;
+  cls.blocked = cls.hasPreempted = false;
+  cls.waitingSince = now;
   if (cls.level->listed++ == 0) cls.level->since = now;
   readyClasses.push_back(&cls);
 }
@@ -49,12 +57,15 @@ void Tables::sortReady() {
   if (readyClasses.size() < 2) return;
   ranked.clear();
   for (Class* cls : readyClasses) {
-    const Item& oldest = cls->owner->items.at(firstReady(*cls->owner, *cls));
-    ranked.push_back({priorityOf(*cls), oldest.age, cls});
+    std::uint32_t first = firstReady(*cls->owner, *cls);
+    Instant due = deadlineOf(*cls, first);
+    bool isPatient = now - cls->waitingSince < kPatience;
+    if (due == Instant::max() && !isPatient) due = cls->waitingSince + kPatience;
+    ranked.push_back({priorityOf(*cls), due, cls->owner->items.at(first).age, cls});
   }
   std::sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) {
     auto rank = [](const Ranked& one) {
-      return std::tuple(-one.priority, one.age, one.cls->job, one.cls->index);
+      return std::tuple(-one.priority, one.due, one.age, one.cls->job, one.cls->index);
     };
     return rank(a) < rank(b);
   });
@@ -173,6 +184,40 @@ bool Tables::shareOut(std::span<Class* const> group) {
     settle(*party.job);
   }
   return isOneGone;
+}
+
+// ---- Making way.
+
+void Tables::askBack(Node& node, JobId job, std::uint32_t index, Item& item) {
+  if (item.stage != Stage::assigned || std::exchange(item.askedBack, true)) return;
+  node.orders.giveBack.push_back(ObjectId::make(job, index));
+  owe(node);
+}
+
+// Once for each time that the class waits: those that come later find no place ahead of it.
+void Tables::preempt(Class& cls) {
+  cls.hasPreempted = true;
+  const ResourceSet& needs = cls.likelyNeeds();
+  std::uint64_t wanted = cls.readyCount;
+  for (Node& node : nodes) {
+    if (wanted == 0) return;
+    std::uint64_t fits = node.alive ? placement::capacity(node.shape, needs) : 0;
+    if (fits == 0) continue;
+    bool asked = false;
+    for (auto& [key, lane] : node.lanes) {
+      const Class& other = classOf(key);
+      bool makesWay = other.definition.preemptible && contends(node.free, needs, needsOf(key)) &&
+                      other.definition.priority < cls.definition.priority;
+      if (!makesWay) continue;
+      for (std::uint32_t index = lane.first; index != 0;) {
+        Item& item = other.owner->items.at(index);
+        askBack(node, other.job, index, item);
+        asked = true;
+        index = item.next;
+      }
+    }
+    if (asked) wanted -= std::min(wanted, fits);
+  }
 }
 
 // ---- What jobs hold.

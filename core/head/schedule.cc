@@ -275,6 +275,7 @@ void Tables::noteBlocked(Class& cls) {
   if (blockedClasses.size() >= kBlocked) return;
   blockedClasses.push_back(&cls);
   if (blockedClasses.size() == 1) reserveFor(cls);
+  if (anyPreemptible && !cls.hasPreempted) preempt(cls);
 }
 
 void Tables::reserveFor(Class& cls) {

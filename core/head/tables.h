@@ -6,6 +6,7 @@
 //   nodes.cc     nodes: joined, heard, lost
 //   attempts.cc  attempts: begun, ended, tried again
 //   schedule.cc  the pass that hands ready tasks to nodes
+//   times.cc     delays and deadlines
 //   order.cc     whose turn it is: levels of priority, shares of jobs, quotas
 //   variants.cc  the same for tasks with variants: which of them, where, and what was learned
 //   chains.cc    tasks that are sent after those that make their inputs
@@ -73,6 +74,14 @@ struct Level {
 
 struct Job;
 
+// Of a class whose tasks have a delay or a deadline.
+struct Times {
+  std::map<std::uint32_t, Instant> submitted;             // its tasks that have not ended
+  std::set<std::pair<Instant, std::uint32_t>> delayed;    // by when they may start
+  std::set<std::pair<Instant, std::uint32_t>> deadlines;  // of those not known to have started
+  Instant alarm = Instant::max();                         // its entry in Tables::alarms
+};
+
 struct Class {
   JobId job;
   ClassIndex index = 0;
@@ -88,6 +97,9 @@ struct Class {
   FailurePtr refusal;           // why none of its tasks can run; null if one could
   std::uint64_t checkedAt = 0;  // Tables::shapesVersion when `refusal` was found out, or kForGood
   std::unique_ptr<Choice> choice;  // of a class with variants
+  std::unique_ptr<Times> times;    // of one with a delay or a deadline
+  Instant waitingSince{};          // it was listed then, or given something
+  bool hasPreempted = false;       // since then, others were asked to make way
 
   // What the next of its ready tasks is likely to need.
   const ResourceSet& likelyNeeds() const {
@@ -194,7 +206,8 @@ struct FinishedTask {
 // A class in the order of a pass.
 struct Ranked {
   std::int64_t priority = 0;  // with what it has gained by waiting
-  std::uint32_t age = 0;      // of its oldest task
+  Instant due = Instant::max();  // the first of its tasks, if it has deadlines
+  std::uint32_t age = 0;         // of its oldest task
   Class* cls = nullptr;
 };
 
@@ -230,6 +243,8 @@ struct Tables {
   std::uint32_t submissions = 0;
   Instant nextCheck = Instant::max();  // no node is silent for too long before this
   Instant holdUntil = Instant::max();  // then a task has waited long enough for a better variant
+  std::set<std::tuple<Instant, JobId, ClassIndex>> alarms;  // of delays and deadlines
+  bool anyPreemptible = false;  // some class was ever so
   placement::CostTable costs;
   std::vector<std::string> models;     // of devices, "cpu" first: those that nodes have
   std::uint64_t stale = 0;
@@ -262,6 +277,8 @@ struct Tables {
   static constexpr std::size_t kRecent = 10'000;
   static constexpr std::size_t kBlocked = 4;
   static constexpr std::size_t kReservations = 4;
+  static constexpr Duration kPatience = std::chrono::minutes(1);  // see order.cc
+  static constexpr int kLateSteps = 64;  // for one that is late to find its place in a queue
   static constexpr std::uint64_t kForGood = ~std::uint64_t{0};  // what no node can change
   static constexpr std::uint64_t kAll = ~std::uint64_t{0};
   static constexpr std::size_t kMostReserved = 4096;  // entries of a message, before they are there
@@ -369,7 +386,20 @@ struct Tables {
   void unreserve(Class& cls);
   void flush(std::vector<Output>& out);
 
+  // ---- times.cc
+  void noteSubmitted(Class& cls, std::uint32_t index);
+  void noteEnded(Class& cls, std::uint32_t index);
+  bool mustDelay(Class& cls, std::uint32_t index);  // it is delayed then
+  bool isOverdue(const Class& cls, std::uint32_t index) const;
+  Instant deadlineOf(const Class& cls, std::uint32_t index) const;  // max: none
+  void failOverdue(Class& cls, std::uint32_t index);
+  void setAlarm(Class& cls);
+  void ring();
+  void ring(Class& cls);
+
   // ---- order.cc
+  void preempt(Class& cls);
+  void askBack(Node& node, JobId job, std::uint32_t index, Item& item);
   void list(Class& cls);
   void unlist(Class& cls);
   std::int64_t priorityOf(const Class& cls) const;  // with what it has gained by waiting

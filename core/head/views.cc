@@ -9,7 +9,8 @@ namespace {
 
 const char* stateName(Stage stage) {
   switch (stage) {
-    case Stage::waiting: return "waiting";
+    case Stage::waiting:
+    case Stage::delayed: return "waiting";
     case Stage::ready: return "ready";
     case Stage::assigned: return "assigned";
     case Stage::failed: return "failed";
@@ -167,6 +168,11 @@ std::string Tables::explain(TaskId task) const {
       text += (shown == 1 ? ": " : ", ") + show(input) + " (" + stateName(one.stage) + ")";
     }
     return text;
+  }
+  if (item->stage == Stage::delayed) {
+    Duration left = cls->times->submitted.at(task.index()) + cls->definition.delay - now;
+    return text + ": its delay ends in " +
+           std::to_string(std::max<std::int64_t>(left / std::chrono::milliseconds(1), 0)) + " ms";
   }
   if (item->stage != Stage::ready) {
     return text + ": finished at node " + nodes[item->node - 1].name + chosen();

@@ -54,6 +54,9 @@ TEST(Bounds, ABatchOfAProgram) {
     {"too many classes", [](auto b) { b.initClasses(70'000); }},
     {"has no name", [](auto b) { b.getClasses()[0].setFunction(""); }},
     {"function's name is too long", [](auto b) { b.getClasses()[0].initFunction(2000); }},
+    {"longer than a century", [](auto b) { b.getClasses()[0].setDelayNanoseconds(UINT64_MAX); }},
+    {"longer than a century", [](auto b) {
+       b.getClasses()[0].setDeadlineNanoseconds(UINT64_MAX); }},
     {"too many retries: 101", [](auto b) { b.getClasses()[0].setRetries(101); }},
     {"cpus of 18446744073709551615 parts", [](auto b) {
        b.getClasses()[0].getNeeds().setCpuParts(UINT64_MAX); }},

@@ -182,7 +182,7 @@ TEST(Enums, AreTheSameInSchemaAndCore) {
        SAME(FailureKind, objectLost), SAME(FailureKind, unknownFunction),
        SAME(FailureKind, badArguments), SAME(FailureKind, storeFull),
        SAME(FailureKind, executorFailed), SAME(FailureKind, outOfDeviceMemory),
-       SAME(FailureKind, device)},
+       SAME(FailureKind, device), SAME(FailureKind, deadlinePassed)},
       true);
   expectEnum<schema::ObjectValue::State>(
       {SAME(Value::State, pending), SAME(Value::State, held), SAME(Value::State, stored),
