@@ -97,7 +97,7 @@ void Tables::assign(Node& node, Lane& lane, Job& job, Class& cls, std::uint32_t 
     node.load += lane.cost;
     cls.level->since = job.lastPlaced = cls.waitingSince = now;
     cls.hasPreempted = false;
-    unreserve(cls);
+    if (cls.reserved != 0) std::erase(reservations, &cls);  // the same node, if it is again
   }
   owe(node);
 

@@ -282,15 +282,16 @@ void Tables::reserveFor(Class& cls) {
   auto couldRun = [&](const Node& node) {
     return node.alive && placement::capacity(node.shape, cls.likelyNeeds()) > 0;
   };
-  if (cls.reserved != 0 && couldRun(nodes[cls.reserved - 1])) return;
-  unreserve(cls);
-  const Node* best = nullptr;
-  for (const Node& node : nodes) {
-    if (couldRun(node) && (!best || node.load < best->load)) best = &node;
+  if (cls.reserved == 0 || !couldRun(nodes[cls.reserved - 1])) {
+    unreserve(cls);
+    for (const Node& node : nodes) {
+      bool isBetter = cls.reserved == 0 || node.load < nodes[cls.reserved - 1].load;
+      if (isBetter && couldRun(node)) cls.reserved = node.id.value;
+    }
+    if (cls.reserved == 0) return;
   }
-  if (!best) return;
+  if (std::find(reservations.begin(), reservations.end(), &cls) != reservations.end()) return;
   if (reservations.size() >= kReservations) unreserve(*reservations.back());
-  cls.reserved = best->id.value;
   reservations.push_back(&cls);
 }
 
