@@ -22,8 +22,9 @@ using Common = import "common.capnp";
 using Mover = import "mover.capnp";
 
 interface ClientGate {
-  open @0 (name :Text, program :Program) -> (outcome :OpenOutcome);
-  # Opens a job, one a connection.  `name` is for people, at most 255 bytes.
+  open @0 (name :Text, program :Program, share :JobShare) -> (outcome :OpenOutcome);
+  # Opens a job, one a connection.  `name` is for people, at most 255 bytes.  Without a share it is
+  # that of everybody.
 
   inspect @1 () -> (inspector :Inspector);
   # For tools; programs may as well.
@@ -34,6 +35,21 @@ struct Program {
   hash @0 :Text;    # SHA-256 of the program's bytes, 64 hex digits, lower case
   size @1 :UInt64;  # bytes; at most 4 GiB
   arguments @2 :List(Text);  # argv[1..]; at most 10,000, 1 MiB together
+}
+
+struct JobShare {
+  # A job's part of what several jobs wait for, and the most that its tasks hold at a time.
+  weight @0 :UInt32 = 100;  # 1 to 10,000
+  cpuParts @1 :UInt64 = 0xffffffffffffffff;  # 1/10,000 of a processor; all bits set: no bound
+  gpuParts @2 :UInt64 = 0xffffffffffffffff;  # 1/10,000 of a device; likewise
+  memoryBytes @3 :UInt64 = 0xffffffffffffffff;     # of the host; likewise
+  gpuMemoryBytes @4 :UInt64 = 0xffffffffffffffff;  # of devices; likewise
+  named @5 :List(QuotaOf);  # of others; sorted by name, no name twice; at most 64
+
+  struct QuotaOf {
+    name @0 :Text;     # 1 to 256 bytes
+    parts @1 :UInt64;  # 1/10,000; 0 allows none
+  }
 }
 
 struct OpenOutcome {

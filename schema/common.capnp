@@ -101,12 +101,16 @@ struct TaskClass {
   # Tasks that ask the same.
   function @0 :Text;     # the name it was registered under; 1 to 1,024 bytes
   needs @1 :ResourceSet; # while one runs
-  priority @2 :Int32;    # -1000 to 1000, higher goes first
+  priority @2 :Int32;    # higher goes first; -1000 to 1000, others count as the nearest
   retries @3 :UInt32;    # attempts after the first; at most 100
   retryExceptions @4 :Bool;  # also when the function throws
   variants @5 :List(Variant);
   # All implementations, if there are several: an attempt runs one of them.  At most 8; empty: the
   # function is the one.  If set, `function` is the name of all and `needs` are those of the first.
+
+  delayNanoseconds @6 :UInt64;     # after its submission, before which no task starts
+  deadlineNanoseconds @7 :UInt64;  # after its submission, by which a task has started; 0: none
+  preemptible @8 :Bool;  # what has not begun makes way for higher priorities
 
   struct Variant {
     kind @0 :Text;         # "cpu", "cuda"; 1 to 16 bytes
@@ -142,6 +146,7 @@ struct Failure {
     executorFailed @11;
     outOfDeviceMemory @12;
     device @13;
+    deadlinePassed @14;
   }
 }
 

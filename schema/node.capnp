@@ -78,6 +78,7 @@ struct NodeOrders {
   release @5 :List(UInt64);  # ObjectIds: drop the copy, nobody may ask for it again
   ended @6 :List(UInt32);    # JobIds: end its executors, drop what is left of it
   restoreDevices @7 :Bool;   # take withdrawn devices back into service
+  giveBack @8 :List(UInt64); # TaskIds: return those that have not begun
 }
 
 struct JobNotice {

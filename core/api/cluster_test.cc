@@ -348,8 +348,11 @@ TEST_F(ClusterTest, OptionsThatCannotBeMeantAreRefusedByName) {
       {"one and a half GPUs", {.gpus = 1.5}, {"gpus", "1.5"}},
       {"memory from a negative number", {.memory = Bytes(-1)}, {"memory", "18446744073709551615"}},
       {"GPU memory without a GPU", {.gpuMemory = 1_GiB}, {"gpuMemory", "1GiB"}},
-      {"priority", {.priority = 1001}, {"priority", "1001"}},
       {"retries", {.retries = 101}, {"retries", "101"}},
+      {"a delay", {.delay = Duration(-1)}, {"delay", "negative"}},
+      {"a deadline", {.deadline = Duration::max()}, {"deadline", "century"}},
+      {"both", {.delay = std::chrono::seconds(2), .deadline = std::chrono::seconds(1)},
+       {"deadline: 1.0", "delay, 2.0"}},
       {"a named one without name", {.resources = {{"", 1}}}, {"name"}},
       {"a named one twice", {.resources = {{"licence", 1}, {"licence", 2}}}, {"licence", "twice"}},
       {"a negative named one", {.resources = {{"licence", -2}}}, {"licence", "-2"}},
@@ -359,6 +362,35 @@ TEST_F(ClusterTest, OptionsThatCannotBeMeantAreRefusedByName) {
     for (const std::string& part : row.says) EXPECT_THAT(message, HasSubstr(part)) << row.name;
   }
   EXPECT_TRUE(backend->submitted().empty());
+}
+
+TEST_F(ClusterTest, PrioritiesOutOfRangeCountAsTheNearest) {
+  struct Row { int asked, is; };
+  for (Row row : {Row{0, 0}, {1000, 1000}, {1001, 1000}, {INT_MAX, 1000}, {INT_MIN, -1000}}) {
+    EXPECT_EQ(taskClass("f", {.priority = row.asked}).priority, row.is) << row.asked;
+  }
+}
+
+TEST(JobOptions, BecomeAWeightAndAQuota) {
+  JobShare share = jobShare({.weight = 250,
+                             .maxCpus = 2.5,
+                             .maxGpus = 0,
+                             .maxMemory = 1_GiB,
+                             .maxResources = {{"license", 2}, {"a", 0}}});
+  EXPECT_EQ(share.weight, 250u);
+  EXPECT_EQ(show(share.quota), "cpu=2.5,gpu=0,memory=1GiB,a=0,license=2");
+  EXPECT_FALSE(jobShare({}).quota.isBounded());
+}
+
+TEST(JobOptions, ThatCannotBeMeantAreRefusedByName) {
+  auto says = [](const JobOptions& options) {
+    return messageOf<InvalidError>([&] { jobShare(options); });
+  };
+  EXPECT_THAT(says({.weight = 0}), HasSubstr("not 0"));
+  EXPECT_THAT(says({.weight = 10'001}), HasSubstr("10001"));
+  EXPECT_THAT(says({.maxCpus = -1}), HasSubstr("maxCpus"));
+  EXPECT_THAT(says({.maxMemory = Bytes(-1)}), HasSubstr("maxMemory"));
+  EXPECT_THAT(says({.maxResources = {{"x", 1}, {"x", 1}}}), HasSubstr("x is named twice"));
 }
 
 TEST_F(ClusterTest, RefusalsBecomeTypedExceptions) {

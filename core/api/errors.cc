@@ -22,6 +22,7 @@ std::string describe(const Failure& failure) {
     case FailureKind::executorFailed: text += " could not be started"; break;
     case FailureKind::outOfDeviceMemory: text += " ran out of GPU memory"; break;
     case FailureKind::device: text += " failed on its GPU"; break;
+    case FailureKind::deadlinePassed: text += " did not start in time"; break;
   }
   if (!failure.node.empty()) text += " on node " + failure.node;
   if (failure.task) {
@@ -48,6 +49,7 @@ void throwFailure(FailurePtr failure) {
     case FailureKind::infeasible: throw InfeasibleError(std::move(failure));
     case FailureKind::cancelled: throw CancelledError(std::move(failure));
     case FailureKind::objectLost: throw ObjectLostError(std::move(failure));
+    case FailureKind::deadlinePassed: throw DeadlineError(std::move(failure));
     default: throw TaskError(std::move(failure));
   }
 }

@@ -43,6 +43,12 @@ class CancelledError : public TaskError {
   using TaskError::TaskError;
 };
 
+// A task's deadline passed before it started.
+class DeadlineError : public TaskError {
+ public:
+  using TaskError::TaskError;
+};
+
 // The bytes of an object are gone and cannot be made again.
 class ObjectLostError : public TaskError {
  public:

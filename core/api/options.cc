@@ -25,15 +25,29 @@ Bytes memory(Bytes bytes, const char* what) {
   return bytes;
 }
 
-std::vector<NamedAmount> named(const Options& options) {
+std::string seconds(Duration time) {
+  return std::to_string(std::chrono::duration<double>(time).count()) + " s";
+}
+
+Duration time(Duration wanted, const char* what) {
+  if (wanted < Duration{} || wanted > TaskClass::kMaxTime) {
+    throw InvalidError(std::string(what) + ": " + seconds(wanted) +
+                       " is negative or more than a century");
+  }
+  return wanted;
+}
+
+using NamedUnits = std::vector<std::pair<std::string, double>>;
+
+// Sorted by name, with those of nothing.
+std::vector<NamedAmount> named(const NamedUnits& resources) {
   std::vector<NamedAmount> named;
-  for (const auto& [name, units] : options.resources) {
+  for (const auto& [name, units] : resources) {
     if (name.empty() || name.size() > kMaxName) {
       throw InvalidError("a named resource needs a name of 1 to 64 bytes, not \"" +
                          name.substr(0, kMaxName) + "\"");
     }
-    Amount wanted = amount(units, name);
-    if (wanted.parts != 0) named.push_back({name, wanted});
+    named.push_back({name, amount(units, name)});
   }
   std::sort(named.begin(), named.end());
   for (std::size_t i = 1; i < named.size(); ++i) {
@@ -53,7 +67,8 @@ TaskClass taskClass(std::string function, const Options& options) {
   made.needs.cpus = amount(options.cpus.value_or(options.gpus > 0 ? 0 : 1), "cpus");
   made.needs.memory = memory(options.memory, "memory");
   made.needs.gpuMemory = memory(options.gpuMemory, "gpuMemory");
-  made.needs.named = named(options);
+  made.needs.named = named(options.resources);
+  std::erase_if(made.needs.named, [](const NamedAmount& one) { return one.amount.parts == 0; });
   bool whole = made.needs.gpus.parts % Amount::kPerUnit == 0;
   if (made.needs.gpus > Amount::whole(1) && !whole) {
     throw InvalidError("gpus: " + show(made.needs.gpus) + " is above 1 and not whole; a task gets "
@@ -63,16 +78,32 @@ TaskClass taskClass(std::string function, const Options& options) {
     throw InvalidError("gpuMemory: " + showBytes(made.needs.gpuMemory) +
                        " asked for without a GPU; give .gpus as well");
   }
-  if (options.priority < -TaskClass::kMaxPriority || options.priority > TaskClass::kMaxPriority) {
-    throw InvalidError("priority: " + std::to_string(options.priority) +
-                       " is outside of -1000 to 1000");
-  }
   if (options.retries > TaskClass::kMaxRetries) {
     throw InvalidError("retries: " + std::to_string(options.retries) + " is above 100");
   }
-  made.priority = options.priority;
+  made.delay = time(options.delay, "delay");
+  made.deadline = time(options.deadline, "deadline");
+  if (made.deadline > Duration{} && made.deadline <= made.delay) {
+    throw InvalidError("deadline: " + seconds(made.deadline) + " is not after the delay, " +
+                       seconds(made.delay));
+  }
+  made.preemptible = options.preemptible;
+  made.priority = TaskClass::clampPriority(options.priority);
   made.retries = options.retries;
   made.retryExceptions = options.retryExceptions;
+  return made;
+}
+
+JobShare jobShare(const JobOptions& options) {
+  JobShare made;
+  made.weight = options.weight;
+  Quota& quota = made.quota;
+  if (options.maxCpus) quota.cpus = amount(*options.maxCpus, "maxCpus");
+  if (options.maxGpus) quota.gpus = amount(*options.maxGpus, "maxGpus");
+  if (options.maxMemory) quota.memory = memory(*options.maxMemory, "maxMemory");
+  if (options.maxGpuMemory) quota.gpuMemory = memory(*options.maxGpuMemory, "maxGpuMemory");
+  quota.named = named(options.maxResources);
+  if (auto checked = made.check(); !checked) throwRefusal(checked.error());
   return made;
 }
 

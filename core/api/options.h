@@ -4,10 +4,14 @@
 // Amounts are what one run of the task takes while it runs.  `cpus` defaults to one, or to none for
 // a task that asks for GPUs: its work is on the device.
 //
+// Tasks of one function with equal options form a class, of which a program has at most 65,536: so
+// delays and deadlines should be of a few lengths, and not computed anew for each task.
+//
 // Errors: taskClass throws InvalidError, naming the resource and the value, for what no cluster
 // could mean: NaN, infinite, negative or absurd amounts, GPU memory without a GPU.
 
 #include "core/base/units.h"
+#include "core/graph/job.h"
 #include "core/graph/task.h"
 
 #include <optional>
@@ -22,15 +26,35 @@ struct Options {
   double gpus = 0;               // 0.25 is a quarter of one device; above 1 whole devices only
   Bytes gpuMemory = 0;           // bytes of device memory, over all its devices
   Bytes memory = 0;              // bytes of host memory
-  int priority = 0;              // higher goes first; -1000 to 1000
+  int priority = 0;              // higher goes first; -1000 to 1000, others count as the nearest
   unsigned retries = 3;          // attempts after the first, for crashes and lost nodes; up to 100
   bool retryExceptions = false;  // also when the function throws
   std::vector<std::pair<std::string, double>> resources{};  // named ones: {{"license", 1}}
+  Duration delay{};          // after the submission, before which it does not start
+  Duration deadline{};       // after the submission: if it has not started by then, it fails with
+                             // DeadlineError; of equal priorities the earliest goes first; 0: none
+  bool preemptible = false;  // while queued on a node, it makes way for higher priorities
 
   bool operator==(const Options&) const = default;
 };
 
 inline const Options kDefaultOptions{};
+
+// What a program asks of the cluster as a whole: connect(argc, argv, {.weight = 200}).
+struct JobOptions {
+  // When several programs wait for the same, one with twice the weight gets twice as much.
+  unsigned weight = 100;  // 1 to 10,000
+  // The most that its tasks hold at a time, though all else be idle.  What is not given is not
+  // bounded; 0 allows none of it.  What asks for more than the quota fails with InfeasibleError.
+  std::optional<double> maxCpus{};
+  std::optional<double> maxGpus{};
+  std::optional<Bytes> maxMemory{};
+  std::optional<Bytes> maxGpuMemory{};
+  std::vector<std::pair<std::string, double>> maxResources{};  // named ones
+};
+
+// Throws InvalidError, naming the option and the value.
+JobShare jobShare(const JobOptions& options);
 
 // The class of tasks of `function` that ask for `options`.
 TaskClass taskClass(std::string function, const Options& options);

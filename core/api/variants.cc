@@ -30,6 +30,9 @@ TaskClass taskClass(const VariantSet& set, const Options& options) {
     made.priority = alone.priority;
     made.retries = alone.retries;
     made.retryExceptions = alone.retryExceptions;
+    made.delay = alone.delay;
+    made.deadline = alone.deadline;
+    made.preemptible = alone.preemptible;
   }
   made.function = set.name;
   made.needs = made.variants.front().needs;

@@ -13,6 +13,7 @@
 namespace alnilam {
 namespace {
 
+using namespace std::chrono_literals;
 using testing::HasSubstr;
 
 std::vector<int> doubled(View<const int> values, int times) {
@@ -68,8 +69,12 @@ TEST(Variants, OptionsSayWhatIsAskedForWhich) {
     EXPECT_EQ(shown(made), row.want) << row.name;
     EXPECT_EQ(made.needs, made.variants.front().needs) << row.name;
   }
-  TaskClass urgent = taskClass(twice.set(), {.priority = 7, .retries = 1, .retryExceptions = true});
+  TaskClass urgent = taskClass(twice.set(), {.priority = 7, .retries = 1, .retryExceptions = true,
+                                            .delay = 1s, .deadline = 2s, .preemptible = true});
   EXPECT_EQ(urgent.priority, 7);
+  EXPECT_EQ(urgent.delay, 1s);
+  EXPECT_EQ(urgent.deadline, 2s);
+  EXPECT_TRUE(urgent.preemptible);
   EXPECT_EQ(urgent.retries, 1u);
   EXPECT_TRUE(urgent.retryExceptions);
 }
@@ -78,7 +83,7 @@ TEST(Variants, WhatNoClusterCouldMeanIsRefused) {
   EXPECT_THROW(taskClass(twice.set(), {.cpus = -1}), InvalidError);
   EXPECT_THROW(taskClass(twice.set(), {.gpus = -1}), InvalidError);
   EXPECT_THROW(taskClass(twice.set(), {.gpus = 1.5}), InvalidError);
-  EXPECT_THROW(taskClass(twice.set(), {.priority = 5000}), InvalidError);
+  EXPECT_THROW(taskClass(twice.set(), {.retries = 5000}), InvalidError);
 }
 
 struct VariantsTest : testing::Test {

@@ -156,7 +156,11 @@ Backend& LocalCluster::backend() { return state_->session_; }
 
 void LocalCluster::State::run() {
   head_.step(now(),
-             head::JobOpened{.session = 1, .name = "embedded", .program = {}, .arguments = {}},
+             head::JobOpened{.session = 1,
+                             .name = "embedded",
+                             .program = {},
+                             .arguments = {},
+                             .share = config_.share},
              fromHead_);
   head_.step(now(), head::NodeJoined{.name = config_.topology.hostname,
                                      .incarnation = {1},

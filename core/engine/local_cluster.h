@@ -14,6 +14,7 @@
 #include "core/api/backend.h"
 #include "core/cluster/topology.h"
 #include "core/engine/device_host.h"
+#include "core/graph/job.h"
 
 #include <memory>
 
@@ -25,6 +26,7 @@ class LocalCluster {
     Topology topology;              // what tasks are placed on; at least one core
     DeviceHost* devices = nullptr;  // for topology.gpus; must outlive this
     bool bindThreads = true;        // workers to their slot's cores
+    JobShare share{};               // its quota holds here too
   };
 
   explicit LocalCluster(Config config);

@@ -45,6 +45,7 @@ const char* name(FailureKind kind) {
     case FailureKind::executorFailed: return "executorFailed";
     case FailureKind::outOfDeviceMemory: return "outOfDeviceMemory";
     case FailureKind::device: return "device";
+    case FailureKind::deadlinePassed: return "deadlinePassed";
   }
   return "unknown";
 }

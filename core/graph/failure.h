@@ -26,6 +26,7 @@ enum class FailureKind : std::uint8_t {
   executorFailed = 11,  // the program could not be started; the message is the loader's
   outOfDeviceMemory = 12,
   device = 13,          // a CUDA call failed; the message names it
+  deadlinePassed = 14,  // it had not started by then
 };
 
 // "exception", "crashed", ... as people read it.

@@ -10,6 +10,7 @@
 
 #include "core/base/blob.h"
 #include "core/base/ids.h"
+#include "core/base/units.h"
 #include "core/cluster/resources.h"
 
 #include <cstdint>
@@ -30,10 +31,13 @@ struct Variant {
 struct TaskClass {
   std::string function;       // the name it was registered under; with variants, the name of all
   ResourceSet needs;          // while one runs; with variants, the needs of the first
-  std::int32_t priority = 0;  // higher goes first; -1000 to 1000
+  std::int32_t priority = 0;  // higher goes first; -1000 to 1000, others count as the nearest
   std::uint32_t retries = 3;  // attempts after the first, for crashes and lost nodes; at most 100
   bool retryExceptions = false;  // also when the function throws
   std::vector<Variant> variants{};  // in the program's order, its first choice first; none: one way
+  Duration delay{};     // after its submission, before which no task starts
+  Duration deadline{};  // after its submission, by which a task must have started; 0: none
+  bool preemptible = false;  // what has not begun makes way for higher priorities
 
   bool operator==(const TaskClass&) const = default;
 
@@ -48,8 +52,13 @@ struct TaskClass {
   }
 
   static constexpr std::int32_t kMaxPriority = 1000;
+  static constexpr std::int32_t clampPriority(std::int64_t priority) {
+    if (priority > kMaxPriority) return kMaxPriority;
+    return priority < -kMaxPriority ? -kMaxPriority : static_cast<std::int32_t>(priority);
+  }
   static constexpr std::uint32_t kMaxRetries = 100;
   static constexpr std::size_t kMaxVariants = 8;
+  static constexpr Duration kMaxTime = std::chrono::hours(24 * 366 * 100);  // a delay, a deadline
   static constexpr std::size_t kMaxKind = 16;  // bytes, of a variant's kind
 };
 

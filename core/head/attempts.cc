@@ -24,21 +24,27 @@ std::uint32_t Tables::firstReady(const Job& job, const Class& cls) const {
 void Tables::enqueue(Job& job, std::uint32_t index, bool first) {
   Item& item = job.items.at(index);
   Class& cls = job.classes[item.taskClass];
+  if (cls.times && mustDelay(cls, index)) return;
   setStage(job, item, Stage::ready);
   if (cls.choice) item.sizeClass = sizeOf(job, item);
   ReadyQueue& queue = readyOf(cls, item);
   item.previous = first ? 0 : queue.last;
   item.next = first ? queue.first : 0;
+  if (cls.definition.deadline > Duration{} && !first) {
+    // Tasks become ready nearly in the order of their deadlines.
+    Instant due = deadlineOf(cls, index);
+    for (int i = 0; i < kLateSteps && item.previous != 0; ++i) {
+      if (deadlineOf(cls, item.previous) <= due) break;
+      item.next = item.previous;
+      item.previous = job.items.at(item.next).previous;
+    }
+  }
   (item.previous != 0 ? job.items.at(item.previous).next : queue.first) = index;
   (item.next != 0 ? job.items.at(item.next).previous : queue.last) = index;
   ++queue.count;
   ++cls.readyCount;
   again = true;
-  if (!cls.listed) {
-    cls.listed = true;
-    cls.blocked = false;
-    readyClasses.push_back(&cls);
-  }
+  if (!cls.listed) list(cls);
 }
 
 void Tables::unqueue(Job& job, Class& cls, Item& item) {
@@ -63,20 +69,23 @@ void Tables::assign(Node& node, Lane& lane, Job& job, Class& cls, std::uint32_t 
   item.node = node.id.value;
   item.onBoard = true;
   item.chained = how == Sent::chained;
-  item.inherited = false;
+  item.inherited = item.askedBack = false;
   item.previous = 0;
   item.next = lane.first;
   if (lane.first != 0) job.items.at(lane.first).previous = index;
   lane.first = index;
 
+  const ResourceSet& needs = cls.definition.needsOf(item.variant);
   switch (how) {
     case Sent::fitting:
       ++lane.fitting;
-      node.free.subtract(cls.definition.needsOf(item.variant));
+      hold(node, job, needs);
+      commit(job, needs);
       break;
     case Sent::ahead:
       ++lane.ahead;
       ++node.ahead;
+      commit(job, needs);
       break;
     case Sent::chained:
       ++lane.chained;
@@ -84,7 +93,12 @@ void Tables::assign(Node& node, Lane& lane, Job& job, Class& cls, std::uint32_t 
       break;
   }
   ++node.live;
-  if (how != Sent::chained) node.load += lane.cost;
+  if (how != Sent::chained) {
+    node.load += lane.cost;
+    cls.level->since = job.lastPlaced = cls.waitingSince = now;
+    cls.hasPreempted = false;
+    if (cls.reserved != 0) std::erase(reservations, &cls);  // the same node, if it is again
+  }
   owe(node);
 
   // Arguments stay here too, for another attempt; a Blob is cheap to copy.
@@ -121,12 +135,14 @@ void Tables::detach(Node& node, Job& job, Item& item) {
     --node.chained;
     return roomForLinks(node, cls, lane);
   }
+  const ResourceSet& needs = cls.definition.needsOf(item.variant);
+  uncommit(job, needs);
   if (lane.ahead > 0) {
     --lane.ahead;  // one that waited takes its place
     --node.ahead;
   } else {
     --lane.fitting;
-    node.free.add(cls.definition.needsOf(item.variant));
+    letGo(node, job, needs);
     node.freed = true;
   }
   node.load -= lane.cost;
@@ -180,7 +196,7 @@ void Tables::done(Node& node, TaskDone done) {
       setStage(*job, *item, Stage::stored);
       break;
     case TaskDone::How::returned:
-      if (item->returns < kMaxReturns) {
+      if (item->askedBack || item->returns < kMaxReturns) {
         giveBack(*job, index, *item);
         return settle(*job);
       }

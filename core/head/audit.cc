@@ -24,11 +24,15 @@ std::string auditJob(const Tables& tables, const Job& job,
       if (!job.items.find(input.index())) return who + " has a forgotten input";
       ++(isOpen ? uses : lineage)[input.index()];
     }
-    waiting += item->stage == Stage::waiting;
+    waiting += item->stage == Stage::waiting || item->stage == Stage::delayed;
     readyAll += item->stage == Stage::ready;
     assigned += item->stage == Stage::assigned;
     if (item->stage == Stage::ready) ++ready[item->taskClass];
     if (item->stage == Stage::waiting && item->missing == 0) return who + " waits for nothing";
+    if (item->stage == Stage::delayed) {
+      const Class& cls = job.classes[item->taskClass];
+      if (!cls.times || cls.times->alarm == Instant::max()) return who + " is delayed for ever";
+    }
     if (item->stage == Stage::assigned && !item->onBoard) return who + " is assigned to nobody";
     if (item->onBoard) {
       auto& [all, chained] =
@@ -98,6 +102,7 @@ std::string audit(const Tables& tables) {
     if (std::string wrong = auditJob(tables, *job, onBoard); !wrong.empty()) return wrong;
   }
   std::size_t lanesOnBoard = 0;
+  std::map<JobId, ResourceSet> held, committed;
   for (const Node& node : tables.nodes) {
     if (!node.alive) {
       if (!node.lanes.empty()) return node.name + " is lost and has lanes";
@@ -110,6 +115,10 @@ std::string audit(const Tables& tables) {
       if (!job) return node.name + " has a lane of a closed job";
       for (std::uint64_t i = 0; i < lane.fitting; ++i) {
         sum.add(tables.needsOf(key));
+        held[job->id].add(tables.needsOf(key));
+      }
+      for (std::uint64_t i = 0; i < lane.fitting + lane.ahead; ++i) {
+        committed[job->id].add(tables.needsOf(key));
       }
       live += lane.fitting + lane.ahead + lane.chained;
       ahead += lane.ahead;
@@ -130,6 +139,13 @@ std::string audit(const Tables& tables) {
     if (!agrees || load != node.load) {
       return node.name + " miscounts its attempts";
     }
+  }
+  for (const auto& job : tables.jobs) {
+    if (!job) continue;
+    if (!(job->held == held[job->id])) return job->name + " miscounts what it holds";
+    if (!job->hasQuota) continue;
+    if (!(job->committed == committed[job->id])) return job->name + " miscounts its quota";
+    if (job->share.quota.firstLack({}, job->committed)) return job->name + " exceeds its quota";
   }
   if (lanesOnBoard != onBoard.size()) return "an attempt is on board of no lane";
   return {};

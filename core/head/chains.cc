@@ -22,7 +22,7 @@
 // it is looked at again when that is sent), when the node could never run it, after it was given
 // back kMaxReturns times, or when it has variants: which of them is best where depends on the sizes
 // of its inputs.  Such a task becomes ready in the ordinary way when its last input is
-// made.
+// made.  One with a delay is not chained either.
 //
 // If a maker's attempt ends without a result the node gives the links behind it back, unbegun and
 // uncharged; whether they wait for another attempt or fail with their maker is decided here, by
@@ -99,7 +99,7 @@ void Tables::tryToChain(Job& job, std::uint32_t index) {
   if (item->inputs.size() > kMaxLinkInputs || item->returns >= kMaxReturns) return;
   Node* node = nodeOfMakers(job, *item);
   Class& cls = job.classes[item->taskClass];
-  if (!node || cls.choice || refusalOf(cls)) return;
+  if (!node || cls.choice || refusalOf(cls) || cls.definition.delay > Duration{}) return;
   Lane& lane = laneOf(*node, cls);
   const ResourceSet& needs = cls.definition.needs;
   if (lane.capacity == 0 || wouldOvertake(*node, cls, *item)) return;
@@ -124,6 +124,8 @@ void Tables::tryToChain(Job& job, std::uint32_t index) {
     isRoom = lane.chained < placement::mayFollow(cls.runTime, lane.fitting, config.prefetchHorizon);
   }
   if (rank == 3) isRoom = true;
+  // A heir takes a place that its job has; any other would hold more than that.
+  if (rank < 2 && job.hasQuota) isRoom = false;
   if (node->chained >= kMostChained || lane.chained >= kMostInLane) isRoom = false;
   if (!isRoom) {
     if (rank >= 2) lane.stalled.push_back(index);
@@ -136,12 +138,11 @@ void Tables::tryToChain(Job& job, std::uint32_t index) {
 bool Tables::wouldOvertake(const Node& node, const Class& cls, const Item& item) const {
   return std::any_of(blockedClasses.begin(), blockedClasses.end(), [&](const Class* blocked) {
     if (blocked->readyCount == 0) return false;
-    const Job& job = *find(blocked->job);
-    std::uint32_t age = job.items.at(firstReady(job, *blocked)).age;
-    bool isEarlier = std::pair(-blocked->definition.priority, age) <
-                     std::pair(-cls.definition.priority, item.age);
-    return isEarlier && contends(node.free, blocked->likelyNeeds(), cls.definition.needs) &&
-           placement::capacity(node.shape, blocked->likelyNeeds()) > 0;
+    const Job& job = *blocked->owner;
+    bool isYounger = blocked->owner == cls.owner && priorityOf(*blocked) == priorityOf(cls) &&
+                     job.items.at(firstReady(job, *blocked)).age >= item.age;
+    return !isYounger && contends(node.free, blocked->likelyNeeds(), cls.definition.needs) &&
+           placement::capacity(node.shape, blocked->likelyNeeds()) > 0 && precedes(*blocked, cls);
   });
 }
 
@@ -156,12 +157,13 @@ void Tables::unchain(Job& job, Item& item) {
   // Its maker's place is free now, unless somebody was waiting for that.
   if (node.ahead == 0 && lane.fitting < lane.capacity && node.free.covers(needs)) {
     ++lane.fitting;
-    node.free.subtract(needs);
+    hold(node, job, needs);
   } else {
     ++lane.ahead;
     ++node.ahead;
     node.freed = true;  // what it needs may have been free all the time
   }
+  commit(job, needs);
   node.load += lane.cost;
   noteChange(node);
   roomForLinks(node, cls, lane);
@@ -174,7 +176,11 @@ void Tables::roomForLinks(Node& node, const Class& cls, Lane& lane) {
 }
 
 void Tables::giveBack(Job& job, std::uint32_t index, Item& item) {
-  if (item.returns < kMaxReturns) ++item.returns;
+  // That it was asked for says nothing about chains.
+  if (!std::exchange(item.askedBack, false) && item.returns < kMaxReturns) ++item.returns;
+  if (Class& cls = job.classes[item.taskClass]; isOverdue(cls, index)) {
+    return failOverdue(cls, index);
+  }
   if (checkInputs(job, index, item)) enqueue(job, index, true);
 }
 

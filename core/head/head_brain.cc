@@ -52,7 +52,9 @@ void HeadBrain::place(Instant now, std::vector<Output>& out) {
 }
 
 std::optional<Instant> HeadBrain::deadline() const {
-  Instant next = std::min(state_->tables.nextCheck, state_->tables.holdUntil);
+  const Tables& tables = state_->tables;
+  Instant next = std::min(tables.nextCheck, tables.holdUntil);
+  if (!tables.alarms.empty()) next = std::min(next, std::get<Instant>(*tables.alarms.begin()));
   if (next == Instant::max()) return std::nullopt;
   return next;
 }

@@ -32,6 +32,7 @@
 #include "core/base/ids.h"
 #include "core/base/units.h"
 #include "core/cluster/topology.h"
+#include "core/graph/job.h"
 #include "core/graph/task.h"
 #include "core/graph/value.h"
 #include "core/node/assignment.h"
@@ -52,6 +53,7 @@ struct JobOpened {
   std::string name;       // for people
   std::string program;    // see JobNotice
   std::vector<std::string> arguments;
+  JobShare share{};
 };
 struct JobClosed { JobId job; };  // the client left; what it owns is freed, what runs is cancelled
 
@@ -133,6 +135,8 @@ class HeadBrain {
     Duration lostAfter = std::chrono::seconds(10);  // without a word from a node
     Duration prefetchHorizon = std::chrono::milliseconds(4);  // of work a node may hold ahead
     std::uint32_t maxPrefetch = 512;                          // tasks ahead for each that fits
+    // A priority whose tasks wait and get nothing counts as one higher for each of these.
+    Duration agingStep = std::chrono::seconds(1);
     std::uint64_t seed = 1;
   };
 

@@ -246,15 +246,15 @@ job 1 ready, session 1
 > node n1/1 cpu=8
 accepted n1 as node 1/1
 > class 1 f cpuParts=-5
-> class 1 g cpu=1 priority=5000
+> class 1 g cpu=9 priority=5000
 > class 1 h cpu=1 retries=101
 > submit 1 1:f 2:g 3:h 4:f(1)
 > want 1 1 2 3 4
 told job 1
   1.1!badArguments in 1.1#0 f
   cpus is out of range: -0.0005
-  1.2!badArguments in 1.2#0 g
-  priority is out of range: 5000
+  1.2!infeasible in 1.2#0 g
+  asks for cpus=9, the largest node has 8
   1.3!badArguments in 1.3#0 h
   retries is more than 100: 101
   1.4!badArguments in 1.4#0 f

@@ -57,6 +57,7 @@ const std::map<std::string, FailureKind> kKinds = {
     {"executorFailed", FailureKind::executorFailed},
     {"outOfDeviceMemory", FailureKind::outOfDeviceMemory},
     {"device", FailureKind::device},
+    {"deadlinePassed", FailureKind::deadlinePassed},
 };
 
 std::string kindName(FailureKind kind) {
@@ -109,6 +110,7 @@ std::string shown(const NodeOrders& orders) {
         (one.variant == 0 ? "" : "^" + std::to_string(one.variant)) + (one.trial ? "?" : ""));
   }
   for (TaskId id : orders.cancel) say("cancel " + shown(id));
+  for (TaskId id : orders.giveBack) say("give back " + shown(id));
   for (ObjectId id : orders.release) say("release " + shown(id));
   for (JobId job : orders.ended) say("ended " + shown(job));
   return text;
@@ -194,7 +196,7 @@ Input HeadScript::read(const std::string& verb, const std::vector<std::string>& 
     for (std::size_t i = 1; i < words.size(); ++i) found.push_back(idOf(words[i], jobOf(words[0])));
     return found;
   };
-  if (verb == "open") return JobOpened{++sessions_, words.at(0), "", {}};
+  if (verb == "open") return readJob(words);
   if (verb == "close") return JobClosed{jobOf(words.at(0))};
   if (verb == "node") return readNode(words);
   if (verb == "class") return readClass(words);
@@ -225,6 +227,20 @@ Input HeadScript::read(const std::string& verb, const std::vector<std::string>& 
   }
   if (verb != "tick") text += "what is " + verb + "?\n";
   return Tick{};
+}
+
+JobOpened HeadScript::readJob(const std::vector<std::string>& words) {
+  JobOpened opened{++sessions_, words.at(0), "", {}};
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    auto at = words[i].find('=');
+    std::string value = words[i].substr(at + 1);
+    if (words[i].starts_with("weight=")) {
+      opened.share.weight = static_cast<std::uint32_t>(std::stoul(value));
+    } else {
+      opened.share.quota = Quota::parse(value).value();
+    }
+  }
+  return opened;
 }
 
 Submit HeadScript::readTasks(const std::vector<std::string>& words) {
@@ -291,6 +307,9 @@ Submit HeadScript::readClass(const std::vector<std::string>& words) {
     else if (key == "priority") cls.priority = std::stoi(value);
     else if (key == "retries") cls.retries = static_cast<std::uint32_t>(std::stoul(value));
     else if (key == "retryExceptions") cls.retryExceptions = true;
+    else if (key == "preemptible") cls.preemptible = true;
+    else if (key == "delay") cls.delay = std::chrono::milliseconds(std::stol(value));
+    else if (key == "deadline") cls.deadline = std::chrono::milliseconds(std::stol(value));
     else if (key == "cpuParts") cls.needs.cpus.parts = std::stoll(value);
     else cls.needs.named.push_back({key, amountOf(value)});
   }

@@ -6,9 +6,10 @@
 // comparison and nothing that was said goes unseen.  After each input the brain places, unless the
 // line ends in "...".
 //
-//   > open NAME                               > close 1
+//   > open NAME weight=200 quota=cpu=2,gpu=1  > close 1
 //   > node n1/1 cpu=2 gpu=1x4GiB memory=8GiB license=2       (gpu=1x4GiB,H100: of that model)
 //   > class 1 f cpu=1 gpu=0.5 gpu.memory=1GiB priority=5 retries=0 retryExceptions
+//   > class 1 f cpu=1 delay=500 deadline=2000 preemptible         (milliseconds)
 //   > class 1 f as=cpu:g:cpu=1 as=cuda:h:gpu=0.5,gpu.memory=1GiB      (its variants)
 //   > submit 1 1:f 2:f(1,3) 4:#9              a task: index, class by name or number, inputs
 //   > put 1.5=text  /  put 1.5@1,2:100KiB     held / stored on nodes 1 and 2
@@ -42,6 +43,7 @@ class HeadScript {
  private:
   void run(const std::string& line, std::string& text);
   Input read(const std::string& verb, const std::vector<std::string>& words, std::string& text);
+  JobOpened readJob(const std::vector<std::string>& words);
   Submit readTasks(const std::vector<std::string>& words);
   Submit readClass(const std::vector<std::string>& words);
   CostReport readCost(const std::string& word);

@@ -9,6 +9,8 @@
 //                ^                               |
 //                +---------- evicted <-----------+   (remade when somebody needs it)
 //
+// A task of a class with a delay is `delayed` before it is ready, until its time has come.
+//
 // A task may be assigned while inputs of it are still being made where it is sent (`chained`, see
 // chains.cc): it then waits there, in the rings of those inputs, and counts as assigned.
 //
@@ -34,11 +36,12 @@
 namespace alnilam::head {
 
 enum class Stage : std::uint8_t {
-  absent, waiting, ready, assigned, held, stored, evicted, failed, forgotten,
+  absent, waiting, delayed, ready, assigned, held, stored, evicted, failed, forgotten,
 };
 
 constexpr bool isUnfinished(Stage stage) {
-  return stage == Stage::waiting || stage == Stage::ready || stage == Stage::assigned;
+  return stage == Stage::waiting || stage == Stage::delayed || stage == Stage::ready ||
+         stage == Stage::assigned;
 }
 constexpr bool isResolved(Stage stage) {
   return stage == Stage::held || stage == Stage::stored || stage == Stage::failed;
@@ -69,6 +72,7 @@ struct Item {
   bool nearData = false;          // when ready: an input is stored, so nodes differ
   bool chained = false;           // the attempt on board waits for inputs that are made there
   bool inherited = false;         // a chained task is to have the place of the attempt on board
+  bool askedBack = false;         // its node was told to return the attempt unless it has begun
   // Of a task with variants:
   std::uint8_t variant = 0;       // that its last attempt counts on, or ran as
   std::uint8_t sizeClass = 0;     // of its inputs and arguments, once they are there

@@ -15,10 +15,6 @@ std::string flawOf(const TaskClass& definition) {
     return "the function's name has " + std::to_string(definition.function.size()) +
            " bytes, at most " + std::to_string(kMaxFunctionName) + " are allowed";
   }
-  if (definition.priority < -TaskClass::kMaxPriority ||
-      definition.priority > TaskClass::kMaxPriority) {
-    return "priority is out of range: " + std::to_string(definition.priority);
-  }
   if (definition.retries > TaskClass::kMaxRetries) {
     return "retries is more than " + std::to_string(TaskClass::kMaxRetries) + ": " +
            std::to_string(definition.retries);
@@ -33,7 +29,24 @@ std::string flawOf(const TaskClass& definition) {
       return "the name of a variant's function is empty or too long";
     }
   }
+  if (definition.delay < Duration{} || definition.delay > TaskClass::kMaxTime) {
+    return "the delay is out of range";
+  }
+  if (definition.deadline < Duration{} || definition.deadline > TaskClass::kMaxTime) {
+    return "the deadline is out of range";
+  }
+  if (definition.deadline > Duration{} && definition.deadline <= definition.delay) {
+    return "the deadline is not after the delay";
+  }
   return {};
+}
+
+// Why no way to run the class fits into the quota alone.
+std::optional<std::string> beyondQuota(const Quota& quota, const TaskClass& definition) {
+  for (std::size_t way = 0; way < definition.ways(); ++way) {
+    if (!quota.firstLack({}, definition.needsOf(way))) return std::nullopt;
+  }
+  return "asks for " + show(definition.needs) + ", the job's quota is " + show(quota);
 }
 
 }  // namespace
@@ -51,9 +64,14 @@ void Tables::open(JobOpened input, std::vector<Output>& out) {
     return refuse(RefusalCode::overloaded,
                   std::to_string(openJobs) + " jobs are open, the head takes no more");
   }
+  if (auto checked = input.share.check(); !checked) {
+    return refuse(checked.error().code, checked.error().why);
+  }
   auto job = std::make_unique<Job>();
   job->id = {std::uint32_t{config.cell} << 24 | static_cast<std::uint32_t>(jobs.size() + 1)};
   job->name = std::move(input.name);
+  job->share = std::move(input.share);
+  job->hasQuota = job->share.quota.isBounded();
   job->notice = {job->id, std::move(input.program), std::move(input.arguments)};
   out.push_back(JobReady{input.session, job->id});
   jobs.push_back(std::move(job));
@@ -88,6 +106,12 @@ void Tables::close(JobId id) {
     owe(node);
   }
   auto isOfJob = [&](const Class* cls) { return cls->job == id; };
+  for (Class* cls : readyClasses) {
+    if (isOfJob(cls)) unlist(*cls);
+  }
+  for (Class& cls : job->classes) {
+    if (cls.times) alarms.erase({cls.times->alarm, id, cls.index});
+  }
   std::erase_if(readyClasses, isOfJob);
   std::erase_if(blockedClasses, isOfJob);
   std::erase(owingJobs, id);
@@ -131,10 +155,14 @@ void Tables::close(JobId id) {
 }
 
 void Tables::addClass(Job& job, TaskClass definition) {
+  definition.priority = TaskClass::clampPriority(definition.priority);
   Class& cls = job.classes.emplace_back();
   cls.job = job.id;
   cls.index = static_cast<ClassIndex>(job.classes.size() - 1);
   cls.definition = std::move(definition);
+  cls.owner = &job;
+  cls.level = &levels.try_emplace(cls.definition.priority).first->second;
+  cls.level->priority = cls.definition.priority;
   if (cls.definition.hasVariants()) {
     cls.choice = std::make_unique<Choice>();
     for (const Variant& one : cls.definition.variants) {
@@ -144,20 +172,30 @@ void Tables::addClass(Job& job, TaskClass definition) {
           job.notice.program + " " + one.function + " " + show(one.needs);
     }
   }
+  if (cls.definition.delay > Duration{} || cls.definition.deadline > Duration{}) {
+    cls.times = std::make_unique<Times>();
+  }
+  anyPreemptible = anyPreemptible || cls.definition.preemptible;
+  auto refuse = [&](FailureKind kind, std::string why) {
+    auto failure = std::make_shared<Failure>();
+    failure->kind = kind;
+    failure->function = cls.definition.function;
+    failure->message = std::move(why);
+    cls.refusal = std::move(failure);
+    cls.checkedAt = kForGood;
+  };
   if (std::string flaw = flawOf(cls.definition); !flaw.empty()) {
     cls.definition.function.resize(std::min(cls.definition.function.size(), kMaxFunctionName));
-    auto failure = std::make_shared<Failure>();
-    failure->kind = FailureKind::badArguments;
-    failure->function = cls.definition.function;
-    failure->message = std::move(flaw);
-    cls.refusal = std::move(failure);
-    cls.checkedAt = ~std::uint64_t{0};  // no node can change that
+    refuse(FailureKind::badArguments, std::move(flaw));
+  } else if (auto lack = beyondQuota(job.share.quota, cls.definition)) {
+    refuse(FailureKind::infeasible, std::move(*lack));
   }
 }
 
 const Failure* Tables::refusalOf(Class& cls) {
   if (cls.checkedAt >= shapesVersion || aliveNodes == 0) {
-    bool forNow = cls.refusal && cls.refusal->kind == FailureKind::infeasible && aliveNodes == 0;
+    bool forNow = cls.refusal && cls.refusal->kind == FailureKind::infeasible &&
+                  aliveNodes == 0 && cls.checkedAt != kForGood;
     return forNow ? nullptr : cls.refusal.get();
   }
   cls.checkedAt = shapesVersion;
@@ -219,6 +257,7 @@ void Tables::submitTask(Job& job, TaskSpec& spec) {
   if (const Failure* refusal = refusalOf(cls)) {
     return fail(job, index, failureOf(refusal->kind, job, index, *item, refusal->message));
   }
+  if (cls.times) noteSubmitted(cls, index);
   if (spec.inputs.empty()) {
     item->blob = std::move(spec.arguments);
     return enqueue(job, index, false);

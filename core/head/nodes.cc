@@ -51,6 +51,7 @@ void Tables::join(NodeJoined input, std::vector<Output>& out) {
   node.free = std::move(input.total);
   ++aliveNodes;
   ++shapesVersion;
+  totalChanged = true;
   nextCheck = std::min(nextCheck, now + config.lostAfter);
   node.freed = true;
   noteChange(node);
@@ -93,6 +94,7 @@ void Tables::left(const NodeLeft& input, std::vector<Output>& out) {
 }
 
 void Tables::tick(std::vector<Output>& out) {
+  ring();
   if (now < nextCheck) return;
   nextCheck = Instant::max();
   for (Node& node : nodes) {
@@ -106,6 +108,7 @@ void Tables::tick(std::vector<Output>& out) {
 void Tables::lose(Node& node, const std::string& why, std::vector<Output>& out) {
   node.alive = false;
   --aliveNodes;
+  totalChanged = true;
   auto lanes = std::move(node.lanes);
   node.lanes.clear();
   node.memoKey = ~std::uint64_t{0};
@@ -125,6 +128,9 @@ void Tables::lose(Node& node, const std::string& why, std::vector<Output>& out) 
   }
   for (auto& [key, lane] : lanes) {
     Job& job = *find(JobId{static_cast<std::uint32_t>(key >> 32)});
+    const ResourceSet& needs = needsOf(key);
+    for (std::uint64_t i = 0; i < lane.fitting; ++i) job.held.subtract(needs);
+    for (std::uint64_t i = 0; i < lane.fitting + lane.ahead; ++i) uncommit(job, needs);
     touched.insert(job.id);
     std::uint32_t next = lane.first;
     while (next != 0) {  // newest first, each to the front of its queue: the oldest ends up first

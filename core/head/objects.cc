@@ -115,6 +115,9 @@ void Tables::letInputsGo(Job& job, Item& item, bool keepLineage) {
 void Tables::passValueOn(Job& job, std::uint32_t index) {
   Item& item = job.items.at(index);
   if (item.wanted) tell(job, index, item);
+  if (!item.put && item.taskClass < job.classes.size()) {
+    if (Class& cls = job.classes[item.taskClass]; cls.times) noteEnded(cls, index);
+  }
   if (item.stage == Stage::failed) {
     item.blob = {};
     if (!item.put) {

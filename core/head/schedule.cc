@@ -1,17 +1,19 @@
-// The pass: goes through the classes with ready tasks in order of priority, then of age, and hands
-// chunks of each to the nodes that have room for it.
+// The pass: goes through the classes with ready tasks in order of priority (with what each has
+// gained by waiting), then of age, and hands chunks of each to the nodes that have room for it.
+// Where tasks of several jobs wait at one priority their jobs take turns, see order.cc.
 //
 // Whoever comes later in that order must not keep an earlier one from ever running.  Two rules see
 // to that.  A node on which an earlier class would run if only a resource were free gets nothing
 // ahead of a later class that takes the same resource (`mustDrain`), so that it drains.  And one
-// node, always the same, is kept for the first class that fits nowhere (`isReserved`): what it
-// lacks there is not given to others, or a task for a whole node would wait behind small ones for
-// ever.
+// node, always the same, is kept for the first class that fits nowhere until one of its tasks is
+// placed (`isReserved`): what it lacks there is not given to others that come later, or a
+// task for a whole node would wait behind small ones for ever.  A few classes at a time have such a
+// node, the oldest reservations lasting longest, so that jobs which take turns at being first do
+// not take it from each other.
 
 #include "core/head/tables.h"
 
 #include <algorithm>
-#include <tuple>
 
 namespace alnilam::head {
 
@@ -31,13 +33,14 @@ bool contends(const ResourceSet& free, const ResourceSet& wanting, const Resourc
 
 void Tables::schedule() {
   holdUntil = Instant::max();
+  refreshTotal();
   for (std::uint32_t id : changedNodes) promote(nodes[id - 1]);
   for (;;) {
     auto emptied = [](const Class* cls) { return cls->readyCount == 0; };
     for (Class* cls : readyClasses) {
       if (!emptied(cls)) continue;
-      cls->listed = false;
       unblock = unblock || cls->blocked;
+      unlist(*cls);
     }
     std::erase_if(readyClasses, emptied);
     if (unblock) {
@@ -49,14 +52,7 @@ void Tables::schedule() {
                               [](const Class* cls) { return !cls->blocked; });
     if (aliveNodes == 0 || readyClasses.empty() || !isOpen) break;
 
-    std::sort(readyClasses.begin(), readyClasses.end(), [this](const Class* a, const Class* b) {
-      auto rank = [this](const Class& cls) {
-        const Job& job = *find(cls.job);
-        const Item& oldest = job.items.at(firstReady(job, cls));
-        return std::tuple(-cls.definition.priority, oldest.age, cls.job, cls.index);
-      };
-      return rank(*a) < rank(*b);
-    });
+    sortReady();
     again = false;
     std::vector<Class*> order;
     std::swap(order, readyClasses);
@@ -72,16 +68,34 @@ void Tables::schedule() {
   changedNodes.clear();
 }
 
-void Tables::pass(const std::vector<Class*>& order) {
+void Tables::pass(std::span<Class* const> order) {
   blockedClasses.clear();
   bool laterOpen = false;
-  for (Class* cls : order) {
-    if (laterOpen) cls->blocked = false;
-    if (cls->readyCount == 0) continue;
-    bool wasBlocked = cls->blocked;
-    placeClass(*find(cls->job), *cls);
-    if (cls->readyCount > 0) noteBlocked(*cls);
+  auto place = [&](Class& cls) {
+    if (cls.readyCount == 0) return;
+    bool wasBlocked = cls.blocked;
+    placeClass(cls);
+    if (cls.readyCount > 0) noteBlocked(cls);
     else if (wasBlocked) laterOpen = true;
+  };
+  while (!order.empty()) {
+    std::int64_t priority = priorityOf(*order.front());
+    std::size_t size = 1;
+    bool isOfOneJob = true;
+    for (; size < order.size() && priorityOf(*order[size]) == priority; ++size) {
+      isOfOneJob = isOfOneJob && order[size]->owner == order.front()->owner;
+    }
+    auto group = order.first(size);
+    order = order.subspan(size);
+    if (isOfOneJob) {
+      for (Class* cls : group) {
+        if (laterOpen) cls->blocked = false;
+        place(*cls);
+      }
+      continue;
+    }
+    for (Class* cls : group) cls->blocked = cls->blocked && !laterOpen;
+    laterOpen = shareOut(group) || laterOpen;
   }
 }
 
@@ -96,8 +110,9 @@ void Tables::promote(Node& node) {
   });
   for (auto& [lane, key] : waiting) {
     const ResourceSet& needs = needsOf(key);
+    Job& job = *classOf(key).owner;
     while (lane->ahead > 0 && lane->fitting < lane->capacity && node.free.covers(needs)) {
-      node.free.subtract(needs);
+      hold(node, job, needs);
       ++lane->fitting;
       --lane->ahead;
       --node.ahead;
@@ -105,19 +120,25 @@ void Tables::promote(Node& node) {
   }
 }
 
-void Tables::placeClass(Job& job, Class& cls) {
-  if (const Failure* refusal = refusalOf(cls)) {
-    while (cls.readyCount > 0) {
-      std::uint32_t index = firstReady(job, cls);
-      fail(job, index, failureOf(refusal->kind, job, index, job.items.at(index),
-                                 refusal->message));
-    }
-    return settle(job);
+bool Tables::refuseAll(Class& cls) {
+  const Failure* refusal = refusalOf(cls);
+  if (!refusal) return false;
+  Job& job = *cls.owner;
+  while (cls.readyCount > 0) {
+    std::uint32_t index = firstReady(job, cls);
+    fail(job, index, failureOf(refusal->kind, job, index, job.items.at(index), refusal->message));
   }
-  if (cls.choice) return placeVariants(job, cls);
-  handOut(job, cls, Sent::fitting);
-  if (cls.readyCount > 0) handOut(job, cls, Sent::ahead);
-  cls.blocked = cls.readyCount > 0;
+  settle(job);
+  return true;
+}
+
+void Tables::placeClass(Class& cls) {
+  if (refuseAll(cls)) return;
+  Job& job = *cls.owner;
+  if (cls.choice) return placeVariants(job, cls, kAll);
+  handOut(job, cls, Sent::fitting, kAll);
+  if (cls.readyCount > 0) handOut(job, cls, Sent::ahead, kAll);
+  cls.blocked = cls.readyCount > 0 && !isOverQuota(cls);
   settle(job);
 }
 
@@ -134,11 +155,11 @@ void Tables::collectRooms(Class& cls, Sent how) {
       std::uint64_t most = placement::mayQueue(cls.runTime, lane.fitting, config.prefetchHorizon,
                                                config.maxPrefetch);
       room = most > lane.ahead ? most - lane.ahead : 0;
-      if (room > 0 && !blockedClasses.empty() && mustDrain(node, needs)) room = 0;
+      if (room > 0 && !blockedClasses.empty() && mustDrain(node, cls, needs)) room = 0;
     } else {
       room = node.free.timesCovers(needs, lane.capacity - std::min(lane.capacity, lane.fitting));
     }
-    if (room == 0 || isReserved(node, needs)) return;
+    if (room == 0 || isReserved(node, cls, needs)) return;
     rooms.push_back({node.id.value, room, node.load, lane.cost});
     roomOf[node.id.value] = static_cast<std::uint32_t>(rooms.size());
   };
@@ -149,18 +170,21 @@ void Tables::collectRooms(Class& cls, Sent how) {
   }
 }
 
-void Tables::handOut(Job& job, Class& cls, Sent how) {
+void Tables::handOut(Job& job, Class& cls, Sent how, std::uint64_t most) {
+  most = leftOfQuota(job, cls.definition.needs, most);
+  if (most == 0) return;
   collectRooms(cls, how);
-  std::uint64_t total = 0;
-  for (const placement::Room& room : rooms) total += room.tasks;
+  std::uint64_t room = 0;
+  for (const placement::Room& one : rooms) room += one.tasks;
+  room = std::min(room, most);
   batch.clear();
-  while (batch.size() < total) {
+  while (batch.size() < room) {
     std::uint32_t index = takeReady(job, cls);
     if (index == 0) break;
     batch.push_back(index);
   }
-  auto give = [&](std::uint32_t room, std::uint32_t index) {
-    Node& node = nodes[rooms[room].node - 1];
+  auto give = [&](std::uint32_t at, std::uint32_t index) {
+    Node& node = nodes[rooms[at].node - 1];
     assign(node, laneOf(node, cls), job, cls, index, how);
   };
   // Those with data somewhere go there while there is room, the others where load is least.
@@ -185,7 +209,7 @@ void Tables::handOut(Job& job, Class& cls, Sent how) {
     for (std::uint64_t i = 0; i < chunk.tasks; ++i) give(chunk.room, batch[next++]);
   }
   ALNILAM_ASSERT(next == left);
-  for (const placement::Room& room : rooms) roomOf[room.node] = 0;
+  for (const placement::Room& one : rooms) roomOf[one.node] = 0;
 }
 
 // The first ready task of the class, taken off its queue, or 0.  One whose inputs got lost since
@@ -231,37 +255,48 @@ std::uint32_t Tables::roomNearData(const Job& job, const Item& item) {
   return best;
 }
 
-bool Tables::isReserved(const Node& node, const ResourceSet& needs) const {
-  if (blockedClasses.empty()) return false;
-  const Class& first = *blockedClasses.front();
-  return first.reserved == node.id.value && contends(node.free, first.likelyNeeds(), needs);
+bool Tables::isReserved(const Node& node, const Class& taker, const ResourceSet& needs) const {
+  return std::any_of(reservations.begin(), reservations.end(), [&](const Class* waiting) {
+    return waiting != &taker && waiting->reserved == node.id.value && waiting->readyCount > 0 &&
+           contends(node.free, waiting->likelyNeeds(), needs) && !mayPass(taker, *waiting);
+  });
 }
 
-bool Tables::mustDrain(const Node& node, const ResourceSet& needs) const {
+bool Tables::mustDrain(const Node& node, const Class& taker, const ResourceSet& needs) const {
   return std::any_of(blockedClasses.begin(), blockedClasses.end(), [&](const Class* earlier) {
     return contends(node.free, earlier->likelyNeeds(), needs) &&
-           placement::capacity(node.shape, earlier->likelyNeeds()) > 0;
+           placement::capacity(node.shape, earlier->likelyNeeds()) > 0 &&
+           precedes(*earlier, taker);
   });
 }
 
 void Tables::noteBlocked(Class& cls) {
+  if (isOverQuota(cls)) return unreserve(cls);  // room on a node would not help it
   if (blockedClasses.size() >= kBlocked) return;
   blockedClasses.push_back(&cls);
-  if (blockedClasses.size() > 1) {
-    cls.reserved = 0;
-    return;
-  }
+  if (blockedClasses.size() == 1) reserveFor(cls);
+  if (anyPreemptible && !cls.hasPreempted) preempt(cls);
+}
+
+void Tables::reserveFor(Class& cls) {
   auto couldRun = [&](const Node& node) {
     return node.alive && placement::capacity(node.shape, cls.likelyNeeds()) > 0;
   };
-  if (cls.reserved != 0 && couldRun(nodes[cls.reserved - 1])) return;
-  cls.reserved = 0;
-  for (const Node& node : nodes) {
-    if (!couldRun(node)) continue;
-    if (cls.reserved == 0 || node.load < nodes[cls.reserved - 1].load) {
-      cls.reserved = node.id.value;
+  if (cls.reserved == 0 || !couldRun(nodes[cls.reserved - 1])) {
+    unreserve(cls);
+    for (const Node& node : nodes) {
+      bool isBetter = cls.reserved == 0 || node.load < nodes[cls.reserved - 1].load;
+      if (isBetter && couldRun(node)) cls.reserved = node.id.value;
     }
+    if (cls.reserved == 0) return;
   }
+  if (std::find(reservations.begin(), reservations.end(), &cls) != reservations.end()) return;
+  if (reservations.size() >= kReservations) unreserve(*reservations.back());
+  reservations.push_back(&cls);
+}
+
+void Tables::unreserve(Class& cls) {
+  if (std::exchange(cls.reserved, 0) != 0) std::erase(reservations, &cls);
 }
 
 void Tables::flush(std::vector<Output>& out) {

@@ -40,7 +40,8 @@ Lane& Tables::laneOf(Node& node, const Class& cls, std::size_t variant) {
 void Tables::setStage(Job& job, Item& item, Stage stage) {
   auto count = [&](Stage one, std::uint64_t step) {
     switch (one) {
-      case Stage::waiting: job.waiting += step; break;
+      case Stage::waiting:
+      case Stage::delayed: job.waiting += step; break;
       case Stage::ready: job.ready += step; break;
       case Stage::assigned: job.assigned += step; break;
       default: break;

@@ -6,6 +6,8 @@
 //   nodes.cc     nodes: joined, heard, lost
 //   attempts.cc  attempts: begun, ended, tried again
 //   schedule.cc  the pass that hands ready tasks to nodes
+//   times.cc     delays and deadlines
+//   order.cc     whose turn it is: levels of priority, shares of jobs, quotas
 //   variants.cc  the same for tasks with variants: which of them, where, and what was learned
 //   chains.cc    tasks that are sent after those that make their inputs
 //   views.cc     what people see
@@ -28,6 +30,7 @@
 #include "core/placement/choice.h"
 #include "core/placement/feasibility.h"
 #include "core/placement/prefetch.h"
+#include "core/placement/share.h"
 #include "core/placement/spread.h"
 
 #include <deque>
@@ -62,6 +65,23 @@ struct Choice {
   std::uint32_t timesPassed = 0;     // how many younger ones were placed meanwhile
 };
 
+// All classes of one priority, of all jobs.
+struct Level {
+  std::int32_t priority = 0;
+  std::uint32_t listed = 0;  // its classes in Tables::readyClasses
+  Instant since{};           // a task of it was last placed then, or the first class listed
+};
+
+struct Job;
+
+// Of a class whose tasks have a delay or a deadline.
+struct Times {
+  std::map<std::uint32_t, Instant> submitted;             // its tasks that have not ended
+  std::set<std::pair<Instant, std::uint32_t>> delayed;    // by when they may start
+  std::set<std::pair<Instant, std::uint32_t>> deadlines;  // of those not known to have started
+  Instant alarm = Instant::max();                         // its entry in Tables::alarms
+};
+
 struct Class {
   JobId job;
   ClassIndex index = 0;
@@ -71,10 +91,15 @@ struct Class {
   bool listed = false;          // in Tables::readyClasses
   bool blocked = false;         // the last pass found every node full
   std::uint32_t reserved = 0;   // node that is being kept free for it; 0: none
+  Level* level = nullptr;       // of its priority
+  Job* owner = nullptr;         // of `job`
   placement::RunTime runTime;
   FailurePtr refusal;           // why none of its tasks can run; null if one could
-  std::uint64_t checkedAt = 0;  // Tables::shapesVersion when `refusal` was found out
+  std::uint64_t checkedAt = 0;  // Tables::shapesVersion when `refusal` was found out, or kForGood
   std::unique_ptr<Choice> choice;  // of a class with variants
+  std::unique_ptr<Times> times;    // of one with a delay or a deadline
+  Instant waitingSince{};          // it was listed then, or given something
+  bool hasPreempted = false;       // since then, others were asked to make way
 
   // What the next of its ready tasks is likely to need.
   const ResourceSet& likelyNeeds() const {
@@ -96,6 +121,11 @@ struct Job {
   std::vector<std::uint32_t> concluded;
   std::vector<std::uint32_t> unneeded;
   std::map<std::pair<std::uint32_t, ClassIndex>, std::uint32_t> passedOn;  // see Tables::passOn
+  JobShare share;
+  bool hasQuota = false;
+  Instant lastPlaced{};   // one of its tasks
+  ResourceSet held;       // by its fitting attempts
+  ResourceSet committed;  // by those and the ones ahead, if it has a quota
 };
 
 // What is left of a closed job, for people.
@@ -173,6 +203,14 @@ struct FinishedTask {
   std::uint8_t variant = 0;
 };
 
+// A class in the order of a pass.
+struct Ranked {
+  std::int64_t priority = 0;  // with what it has gained by waiting
+  Instant due = Instant::max();  // the first of its tasks, if it has deadlines
+  std::uint32_t age = 0;         // of its oldest task
+  Class* cls = nullptr;
+};
+
 // Whether `wanting` waits for something that `taker` would take as well.
 bool contends(const ResourceSet& free, const ResourceSet& wanting, const ResourceSet& taker);
 
@@ -194,6 +232,9 @@ struct Tables {
   std::vector<FailureSlot> failures;
   std::vector<std::uint32_t> freeFailures;
   std::vector<Class*> readyClasses;
+  std::map<std::int32_t, Level> levels;  // by priority; one that was used once stays
+  ResourceSet total;                     // of all live nodes, when a pass begins
+  bool totalChanged = true;
   std::vector<std::uint32_t> changedNodes;
   std::vector<std::uint32_t> owingNodes;
   std::vector<JobId> owingJobs;
@@ -202,6 +243,8 @@ struct Tables {
   std::uint32_t submissions = 0;
   Instant nextCheck = Instant::max();  // no node is silent for too long before this
   Instant holdUntil = Instant::max();  // then a task has waited long enough for a better variant
+  std::set<std::tuple<Instant, JobId, ClassIndex>> alarms;  // of delays and deadlines
+  bool anyPreemptible = false;  // some class was ever so
   placement::CostTable costs;
   std::vector<std::string> models;     // of devices, "cpu" first: those that nodes have
   std::uint64_t stale = 0;
@@ -210,6 +253,7 @@ struct Tables {
   bool again = false;    // a task was queued: another pass may place it
   bool unblock = false;  // a blocked class is gone: others may find room without a node's change
   std::vector<Class*> blockedClasses;  // of the last pass, the first kBlocked
+  std::vector<Class*> reservations;    // for which a node is being kept, the oldest first
 
   // For chains.cc, by the next placement: tasks that may follow what makes their inputs, and lanes
   // with stalled links that have room again.
@@ -232,6 +276,11 @@ struct Tables {
   static constexpr std::size_t kClosedJobs = 64;
   static constexpr std::size_t kRecent = 10'000;
   static constexpr std::size_t kBlocked = 4;
+  static constexpr std::size_t kReservations = 4;
+  static constexpr Duration kPatience = std::chrono::minutes(1);  // see order.cc
+  static constexpr int kLateSteps = 64;  // for one that is late to find its place in a queue
+  static constexpr std::uint64_t kForGood = ~std::uint64_t{0};  // what no node can change
+  static constexpr std::uint64_t kAll = ~std::uint64_t{0};
   static constexpr std::size_t kMostReserved = 4096;  // entries of a message, before they are there
   static constexpr std::uint8_t kMaxLosses = 20;  // attempts a task may lose to inputs out of reach
   // Chains: a task that was given back so often is not sent before its inputs are there.
@@ -320,21 +369,59 @@ struct Tables {
 
   // ---- schedule.cc
   void schedule();
-  void pass(const std::vector<Class*>& order);
+  void pass(std::span<Class* const> order);
   void promote(Node& node);
-  void placeClass(Job& job, Class& cls);
+  void placeClass(Class& cls);
+  bool refuseAll(Class& cls);  // whether no node could run its tasks; then they have failed
   void collectRooms(Class& cls, Sent how);
-  void handOut(Job& job, Class& cls, Sent how);
+  // Places at most `most` tasks; those that are ahead do not count.
+  void handOut(Job& job, Class& cls, Sent how, std::uint64_t most);
   std::uint32_t takeReady(Job& job, Class& cls);
   std::uint32_t roomNearData(const Job& job, const Item& item);
-  // Whether what `needs` asks for is kept on this node for a class that comes earlier.
-  bool isReserved(const Node& node, const ResourceSet& needs) const;
-  bool mustDrain(const Node& node, const ResourceSet& needs) const;
+  // Whether what `needs` asks for is kept on this node for another class that `taker` may not pass.
+  bool isReserved(const Node& node, const Class& taker, const ResourceSet& needs) const;
+  bool mustDrain(const Node& node, const Class& taker, const ResourceSet& needs) const;
   void noteBlocked(Class& cls);
+  void reserveFor(Class& cls);
+  void unreserve(Class& cls);
   void flush(std::vector<Output>& out);
 
+  // ---- times.cc
+  void noteSubmitted(Class& cls, std::uint32_t index);
+  void noteEnded(Class& cls, std::uint32_t index);
+  bool mustDelay(Class& cls, std::uint32_t index);  // it is delayed then
+  bool isOverdue(const Class& cls, std::uint32_t index) const;
+  Instant deadlineOf(const Class& cls, std::uint32_t index) const;  // max: none
+  void failOverdue(Class& cls, std::uint32_t index);
+  void setAlarm(Class& cls);
+  void ring();
+  void ring(Class& cls);
+
+  // ---- order.cc
+  void preempt(Class& cls);
+  void askBack(Node& node, JobId job, std::uint32_t index, Item& item);
+  void list(Class& cls);
+  void unlist(Class& cls);
+  std::int64_t priorityOf(const Class& cls) const;  // with what it has gained by waiting
+  void sortReady();
+  void refreshTotal();
+  placement::Share standingOf(const Job& job) const;
+  bool shareOut(std::span<Class* const> group);  // whether a blocked class is gone
+  std::vector<Ranked> ranked;  // scratch of sortReady
+  // Whether `waiting` may keep `taker`, which comes after it in the order, from a place.
+  bool precedes(const Class& waiting, const Class& taker) const;
+  // Whether `taker` may have what is kept for `waiting`.
+  bool mayPass(const Class& taker, const Class& waiting) const;
+  void hold(Node& node, Job& job, const ResourceSet& needs);
+  void letGo(Node& node, Job& job, const ResourceSet& needs);
+  void commit(Job& job, const ResourceSet& needs);
+  void uncommit(Job& job, const ResourceSet& needs);
+  // How many more of these the job may have, at most `most`.
+  static std::uint64_t leftOfQuota(const Job& job, const ResourceSet& needs, std::uint64_t most);
+  static bool isOverQuota(const Class& cls);
+
   // ---- variants.cc
-  void placeVariants(Job& job, Class& cls);
+  void placeVariants(Job& job, Class& cls, std::uint64_t most);
   void noteModel(Node& node);
   void learn(const Node& node, const CostReport& report);
   void leaveVariant(const Node& node, Class& cls, const Item& item);  // its attempt is over

@@ -37,8 +37,8 @@ void addWork(Duration& backlog, Duration run, std::uint64_t tasks) {
 // One pass over one class.
 class Pass {
  public:
-  Pass(Tables& tables, Job& job, Class& cls)
-      : t_(tables), job_(job), cls_(cls), choice_(*cls.choice) {}
+  Pass(Tables& tables, Job& job, Class& cls, std::uint64_t most)
+      : t_(tables), job_(job), cls_(cls), choice_(*cls.choice), left_(most) {}
 
   void run();
 
@@ -50,7 +50,7 @@ class Pass {
     std::uint8_t variant = 0;
     std::uint32_t model = 0;
     bool isDefault = false;   // the first variant that its node can run
-    bool isReserved = false;  // for a class that comes earlier
+    bool isReserved = false;  // for another class
     bool mayQueue = true;     // tasks may be sent there ahead
     bool isLike(const Place& other) const {
       return variant == other.variant && model == other.model;
@@ -81,6 +81,7 @@ class Pass {
   void tryVariants(Plan& plan);
   bool isWorthTrying(const Plan& plan, std::size_t way);
   bool fits(const Place& place) const;
+  bool isAllowed(const Place& place) const;
   bool hasRoom(std::size_t way, const Plan& plan) const;
   bool takeTurn(std::size_t way);
   Duration fullness(std::size_t way) const {
@@ -95,6 +96,7 @@ class Pass {
   Job& job_;
   Class& cls_;
   Choice& choice_;
+  std::uint64_t left_;  // tasks that it may still place
   std::vector<Place> places_;
   std::vector<placement::Way> ways_;               // of the same index
   std::map<std::uint32_t, std::size_t> firstWay_;  // by node that has one
@@ -120,10 +122,10 @@ void Pass::addNode(Node& node) {
     std::uint64_t slots = lane.fitting + node.free.timesCovers(needs, left);
     bool isFirst = std::exchange(isDefault, false);
     if (slots == 0) continue;  // others have it all, and nobody knows until when
-    bool drains = !t_.blockedClasses.empty() && t_.mustDrain(node, needs);
+    bool drains = !t_.blockedClasses.empty() && t_.mustDrain(node, cls_, needs);
     firstWay_.try_emplace(node.id.value, places_.size());
     places_.push_back({&node, &lane, static_cast<std::uint8_t>(variant),
-                       t_.modelOf(node, cls_, variant), isFirst, t_.isReserved(node, needs),
+                       t_.modelOf(node, cls_, variant), isFirst, t_.isReserved(node, cls_, needs),
                        !drains});
     ways_.push_back({slots, lane.backlog});
   }
@@ -210,7 +212,7 @@ void Pass::noteWanted() {
 void Pass::tryVariants(Plan& plan) {
   std::set<std::pair<std::uint8_t, std::uint32_t>> looked;
   for (std::size_t i = 0; i < places_.size() && readyOf(plan).count > 0; ++i) {
-    if (places_[i].isReserved || !fits(places_[i])) continue;
+    if (places_[i].isReserved || !fits(places_[i]) || !isAllowed(places_[i])) continue;
     bool isNew = looked.emplace(places_[i].variant, places_[i].model).second;
     if (!isNew || !isWorthTrying(plan, i)) continue;
     std::size_t best = i;
@@ -254,10 +256,15 @@ bool Pass::fits(const Place& place) const {
          place.node->free.covers(cls_.definition.needsOf(place.variant));
 }
 
+// Whether the job's quota leaves room for another.
+bool Pass::isAllowed(const Place& place) const {
+  return left_ > 0 && Tables::leftOfQuota(job_, cls_.definition.needsOf(place.variant), 1) > 0;
+}
+
 // Whether the way begins another at once, or soon enough for it to be sent ahead.
 bool Pass::hasRoom(std::size_t way, const Plan& plan) const {
   const Place& place = places_[way];
-  if (place.isReserved || plan.runs[way] == kNever) return false;
+  if (place.isReserved || plan.runs[way] == kNever || !isAllowed(place)) return false;
   if (fits(place)) return true;
   if (!place.mayQueue || place.lane->fitting == 0) return false;
   if (!plan.isSure) return place.lane->ahead < place.lane->fitting;
@@ -331,6 +338,7 @@ void Pass::give(std::uint32_t index, std::size_t way, const Plan& plan, bool tri
   ++choice_.variants[place.variant].live[plan.sizeClass];
   if (trial) t_.costs.tryBegins(t_.seriesOf(cls_, place.variant, place.model), plan.sizeClass);
   t_.assign(*place.node, *place.lane, job_, cls_, index, fits(place) ? Sent::fitting : Sent::ahead);
+  --left_;
   addWork(place.lane->backlog, run, 1);
   addWork(ways_[way].backlog, run, 1);
 }
@@ -379,7 +387,7 @@ void Pass::run() {
     turns.pop();
     if (takeTurn(way)) turns.push({fullness(way), way});
   }
-  holdBack();
+  if (left_ > 0) holdBack();
 }
 
 std::string shown(Duration time) {
@@ -399,8 +407,8 @@ std::string shown(Duration time) {
 
 }  // namespace
 
-void Tables::placeVariants(Job& job, Class& cls) {
-  Pass(*this, job, cls).run();
+void Tables::placeVariants(Job& job, Class& cls, std::uint64_t most) {
+  Pass(*this, job, cls, most).run();
   settle(job);
 }
 

@@ -9,7 +9,8 @@ namespace {
 
 const char* stateName(Stage stage) {
   switch (stage) {
-    case Stage::waiting: return "waiting";
+    case Stage::waiting:
+    case Stage::delayed: return "waiting";
     case Stage::ready: return "ready";
     case Stage::assigned: return "assigned";
     case Stage::failed: return "failed";
@@ -168,6 +169,11 @@ std::string Tables::explain(TaskId task) const {
     }
     return text;
   }
+  if (item->stage == Stage::delayed) {
+    Duration left = cls->times->submitted.at(task.index()) + cls->definition.delay - now;
+    return text + ": its delay ends in " +
+           std::to_string(std::max<std::int64_t>(left / std::chrono::milliseconds(1), 0)) + " ms";
+  }
   if (item->stage != Stage::ready) {
     return text + ": finished at node " + nodes[item->node - 1].name + chosen();
   }
@@ -176,6 +182,10 @@ std::string Tables::explain(TaskId task) const {
           show(cls->definition.needs);
   for (std::size_t way = 1; way < cls->definition.ways(); ++way) {
     text += " or for " + show(cls->definition.needsOf(way));
+  }
+  if (isOverQuota(*cls)) {
+    return text + "\n  its job holds " + show(job->committed) + " and may not exceed its quota, " +
+           show(job->share.quota);
   }
   if (nodes.empty()) return text + "\n  no node has joined";
   if (hasVariants) return text + explainVariants(*cls, *item);

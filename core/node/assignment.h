@@ -51,10 +51,11 @@ struct NodeOrders {
   std::vector<ObjectId> release;  // drop the copy, nobody may ask for it again
   std::vector<JobId> ended;       // end its executors, drop what is left of it
   bool restoreDevices = false;    // take withdrawn devices back into service
+  std::vector<TaskId> giveBack;   // return those that have not begun
 
   bool empty() const {
     return jobs.empty() && classes.empty() && assign.empty() && cancel.empty() &&
-           release.empty() && ended.empty() && !restoreDevices;
+           release.empty() && ended.empty() && !restoreDevices && giveBack.empty();
   }
 };
 

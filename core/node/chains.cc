@@ -88,6 +88,14 @@ void NodeBrain::State::giveBack(std::uint32_t index) {
   forget(index);
 }
 
+// What is with an executor has begun, or may at any moment: it stays.
+void NodeBrain::State::giveBackUnbegun(TaskId id) {
+  std::uint32_t index = taskIndex.find(id);
+  if (index == kNoTask) return;  // its report is under way
+  const Task& task = tasks[index];
+  if (task.at != Task::At::sent && task.at != Task::At::following) giveBack(index);
+}
+
 // The executor will not run it: what it waited for is not made there, or was made too early.
 void NodeBrain::State::returned(std::uint32_t index) {
   Task& task = tasks[index];

@@ -40,6 +40,7 @@ void NodeBrain::step(Instant now, Input input) {
             for (TaskId task : from.orders.cancel) s.cancel(task);
             for (ObjectId object : from.orders.release) s.release(object);
             for (JobId job : from.orders.ended) s.ended(job);
+            for (TaskId task : from.orders.giveBack) s.giveBackUnbegun(task);
           },
           [&](ExecutorUp& up) { s.executorUp(up.executor); },
           [&](ExecutorFailed& failed) { s.executorFailed(now, failed.executor, failed.why); },

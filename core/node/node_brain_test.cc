@@ -226,5 +226,18 @@ TEST(NodeBrain, DevicesAreGrantedWithTheirShareAndMemory) {
             "run 1.1; run 1.2");
 }
 
+TEST(NodeBrain, GivesBackWhatIsAskedForUnlessItIsWithAnExecutor) {
+  Desk desk = ready(1, {taskClass("f", 1)});
+  desk.assign({1, 2, 3});
+  NodeOrders fetched;
+  fetched.assign.push_back(Desk::task(Desk::id(1, 4)));
+  fetched.assign.back().inputs.push_back({Desk::id(1, 9), Value::at(1_MiB, {{2}})});
+  desk.say(FromHead{std::move(fetched)});
+  NodeOrders orders;
+  orders.giveBack = {Desk::id(1, 3), Desk::id(1, 1), Desk::id(1, 4), Desk::id(1, 77)};
+  EXPECT_EQ(desk.say(FromHead{std::move(orders)}), "head: 1.3 returned; 1.4 returned");
+  EXPECT_EQ(desk.say(Pulled{Desk::id(1, 9), 1_MiB}), "drop 1.9");
+}
+
 }  // namespace
 }  // namespace alnilam::node

@@ -187,6 +187,7 @@ struct NodeBrain::State {
   void unmade(std::uint32_t index);                      // those who wait for it are returned
   void runnable(std::uint32_t index);
   void giveBack(std::uint32_t index);
+  void giveBackUnbegun(TaskId id);
   void returned(std::uint32_t index);
   void mayFollow(std::uint32_t index);
   void mayFollowTo(const Task& maker);

@@ -31,11 +31,12 @@ class JobServer final : public schema::Job::Server,
     state_.usage.forget(job_);
   }
 
-  Result<JobId> open(std::string name) {
+  Result<JobId> open(std::string name, JobShare share) {
     Result<JobId> job = state_.driver.open(*this, {.session = 0,
                                                    .name = name,
                                                    .program = program_.hash,
-                                                   .arguments = program_.arguments});
+                                                   .arguments = program_.arguments,
+                                                   .share = std::move(share)});
     if (job) {
       job_ = job.value();
       mailbox_->open(*this);
@@ -131,6 +132,11 @@ class ClientGateServer final : public schema::ClientGate::Server {
       rpc::write(program.error(), outcome.initRefusal());
       return kj::READY_NOW;
     }
+    Result<JobShare> share = rpc::read(params.getShare());
+    if (!share) {
+      rpc::write(share.error(), outcome.initRefusal());
+      return kj::READY_NOW;
+    }
     ProgramIdentity identity{program.value().hash, program.value().size};
     Result<bool> needed = state_.programs.announce(identity);
     if (!needed) {
@@ -138,7 +144,8 @@ class ClientGateServer final : public schema::ClientGate::Server {
       return kj::READY_NOW;
     }
     auto server = kj::heap<JobServer>(state_, std::move(program).value(), *mailbox_);
-    Result<JobId> job = server->open(cleanMessage(params.getName().cStr()).substr(0, 255));
+    Result<JobId> job = server->open(cleanMessage(params.getName().cStr()).substr(0, 255),
+                                       std::move(share).value());
     if (!job) {
       rpc::write(job.error(), outcome.initRefusal());
       return kj::READY_NOW;

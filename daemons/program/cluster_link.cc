@@ -127,6 +127,7 @@ class Loop final : private rpc::Recipient {
     request.setName(options_.name);
     rpc::write(rpc::Program{program.hash, program.size, options_.arguments},
                request.initProgram());
+    rpc::write(options_.share, request.initShare());
     return request.send().then(
         [this, &program](auto response) -> kj::Promise<Result<JobId>> {
           auto outcome = response.getOutcome();

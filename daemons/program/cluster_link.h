@@ -13,6 +13,7 @@
 // Errors: connect refuses: nobody listens, a wrong secret, another version; in one sentence.
 
 #include "core/api/backend.h"
+#include "core/graph/job.h"
 
 #include <memory>
 #include <string>
@@ -28,6 +29,7 @@ class ClusterLink {
     std::string program;                 // path of this program
     std::string name;                    // for people
     std::vector<std::string> arguments;  // argv[1..], for its executors
+    JobShare share{};
   };
   // shared_ptr: owned by a Cluster's copies and its Refs.
   static Result<std::shared_ptr<ClusterLink>> connect(Options options);

@@ -33,12 +33,28 @@ std::unique_ptr<gpu::GpuHost> openGpus(const Settings& settings, const Topology*
   return std::move(gpus).value();
 }
 
+JobShare shareOf(const JobOptions& job, const Settings& settings) {
+  JobShare share = jobShare(job);
+  if (!settings.jobWeight.empty()) {
+    Result<std::uint32_t> weight = parseWeight(settings.jobWeight);
+    if (!weight) throw InvalidError("ALNILAM_JOB_WEIGHT: " + weight.error().why);
+    share.weight = weight.value();
+  }
+  if (!settings.jobQuota.empty()) {
+    Result<Quota> quota = Quota::parse(settings.jobQuota);
+    if (!quota) throw InvalidError("ALNILAM_JOB_QUOTA: " + quota.error().why);
+    share.quota = std::move(quota).value();
+  }
+  return share;
+}
+
 // The embedded engine with the devices it runs on, in the order in which they must be made.
 struct Embedded {
-  explicit Embedded(const Settings& settings)
-      : gpus(openGpus(settings, nullptr)), engine(configure(settings, *gpus)) {}
+  Embedded(const Settings& settings, JobShare share)
+      : gpus(openGpus(settings, nullptr)), engine(configure(settings, *gpus, std::move(share))) {}
 
-  static LocalCluster::Config configure(const Settings& settings, gpu::GpuHost& gpus) {
+  static LocalCluster::Config configure(const Settings& settings, gpu::GpuHost& gpus,
+                                        JobShare share) {
     gpu::Source source = gpu::Source::named(settings.topology);
     Result<Topology> topology = gpu::discover(
         source,
@@ -46,15 +62,16 @@ struct Embedded {
     if (!topology) throwRefusal(topology.error());
     return {.topology = std::move(topology).value(),
             .devices = &gpus,
-            .bindThreads = source.kind == gpu::Source::Kind::live};
+            .bindThreads = source.kind == gpu::Source::Kind::live,
+            .share = std::move(share)};
   }
 
   std::unique_ptr<gpu::GpuHost> gpus;
   LocalCluster engine;
 };
 
-Cluster embedded(const Settings& settings) {
-  auto wiring = std::make_shared<Embedded>(settings);
+Cluster embedded(const Settings& settings, JobShare share) {
+  auto wiring = std::make_shared<Embedded>(settings, std::move(share));
   Backend& backend = wiring->engine.backend();
   // Owned by the Cluster's copies and by its Refs.
   return Cluster(std::shared_ptr<Backend>(std::move(wiring), &backend));
@@ -62,18 +79,20 @@ Cluster embedded(const Settings& settings) {
 
 }  // namespace
 
-Cluster connect(int argc, char** argv) {
+Cluster connect(int argc, char** argv, const JobOptions& job) {
   Settings settings = Settings::from(environ);
   if (settings.executorFd) {
     serveTasks(*settings.executorFd, [settings](const Topology& node) {
       return std::unique_ptr<DeviceHost>(openGpus(settings, &node));
     });
   }
-  if (settings.head.empty()) return embedded(settings);
+  JobShare share = shareOf(job, settings);
+  if (settings.head.empty()) return embedded(settings, std::move(share));
 
   ClusterLink::Options options;
   options.head = settings.head;
   options.secretFile = settings.secretFile;
+  options.share = std::move(share);
   options.program = "/proc/self/exe";
   options.name = argc > 0 ? std::filesystem::path(argv[0]).filename().string() : "program";
   for (int i = 1; i < argc; ++i) options.arguments.emplace_back(argv[i]);

@@ -11,8 +11,9 @@
 namespace alnilam {
 
 // Throws ConnectionError (nobody listens at ALNILAM_HEAD, a wrong secret, another version),
-// InvalidError (ALNILAM_EMULATE_GPUS or ALNILAM_TOPOLOGY that cannot be read; the text names the
-// value).  The arguments travel to executors as they are.
-Cluster connect(int argc, char** argv);
+// InvalidError (a setting of the environment that cannot be read, or an option of the job that
+// cannot be meant; the text names the value).  The arguments travel to executors as they are.
+// ALNILAM_JOB_WEIGHT and ALNILAM_JOB_QUOTA, where set, go before what `job` says of them.
+Cluster connect(int argc, char** argv, const JobOptions& job = {});
 
 }  // namespace alnilam

@@ -17,6 +17,8 @@ Settings Settings::from(const char* const* environment) {
     if (name == "ALNILAM_EMULATE_GPUS") settings.emulateGpus = value;
     if (name == "ALNILAM_EMULATOR") settings.emulator = value;
     if (name == "ALNILAM_TOPOLOGY") settings.topology = value;
+    if (name == "ALNILAM_JOB_WEIGHT") settings.jobWeight = value;
+    if (name == "ALNILAM_JOB_QUOTA") settings.jobQuota = value;
     if (name == "CUDA_VISIBLE_DEVICES") settings.visibleDevices = value;
     if (name == "ALNILAM_EXECUTOR_FD") {
       int fd = -1;

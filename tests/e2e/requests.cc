@@ -54,7 +54,6 @@ void badRequests(Cluster& cluster, const Arguments&) {
       {{.gpus = 1, .gpuMemory = std::uint64_t{1} << 63}, "9223372036854775808"},
       {{.memory = static_cast<alnilam::Bytes>(-1)}, "18446744073709551615"},
       {{.memory = std::uint64_t{1} << 63}, "9223372036854775808"},
-      {{.priority = 1001}, "1001"},
       {{.retries = 101}, "101"},
       {{.resources = {{"", 1.0}}}, "named resource"},
       {{.resources = {{"license", -2.0}}}, "license"},
@@ -165,6 +164,38 @@ void cancels(Cluster& cluster, const Arguments&) {
   }
 }
 
+void delays(Cluster& cluster, const Arguments&) {
+  auto since = std::chrono::steady_clock::now();
+  checkEqual(cluster.get(cluster.submit({.delay = 200ms}, twice, 1), 20s), 2, "a delayed task");
+  check(std::chrono::steady_clock::now() - since >= 200ms, "it waited");
+  checkEqual(cluster.get(cluster.submit({.priority = 1'000'000, .deadline = 20s}, twice, 2), 20s),
+             4, "a task that is in time");
+
+  Gate gate;
+  auto first = cluster.submit(twiceBehindGate, gate.path(), 1);
+  auto late = cluster.submit({.delay = 1ms, .deadline = 100ms}, twice, first);
+  auto error = thrown<alnilam::DeadlineError>("get of what did not start in time",
+                                              [&] { cluster.get(late, 20s); });
+  checkContains(error.what(), "100 ms after its submission");
+  gate.open();
+  checkEqual(cluster.get(first, 20s), 2, "what it waited for");
+}
+
+// Where a task could have run but for the quota that the environment says (cpu=1).
+void quota(Cluster& cluster, const Arguments&) {
+  Gate gate;
+  auto first = cluster.submit(twiceBehindGate, gate.path(), 1);
+  auto second = cluster.submit(twice, 2);
+  check(cluster.wait(std::vector{second}, 1, 300ms).ready.empty(), "the second waits");
+  checkContains(cluster.explain(second), "quota, cpu=1");
+  auto error = thrown<alnilam::InfeasibleError>("what exceeds the quota", [&] {
+    cluster.get(cluster.submit({.cpus = 2}, twice, 3), 20s);
+  });
+  checkContains(error.what(), "the job's quota is cpu=1");
+  gate.open();
+  checkEqual(cluster.get(second, 20s), 4, "the second");
+}
+
 }  // namespace
 
 void addRequestScenarios(Scenarios& scenarios) {
@@ -174,6 +205,8 @@ void addRequestScenarios(Scenarios& scenarios) {
   scenarios["empty_refs"] = emptyRefs;
   scenarios["timeouts"] = timeouts;
   scenarios["cancels"] = cancels;
+  scenarios["delays"] = delays;
+  scenarios["quota"] = quota;
 }
 
 }  // namespace e2e

@@ -61,7 +61,10 @@ void World::openClient(Client& client) {
   }
   std::uint64_t session = 0;
   while (clients_[session].get() != &client) ++session;
-  fromClient(client, head::JobOpened{session, "sim", "program", {}});
+  JobShare share;
+  if (luck_.percent(40)) share.weight = 1 + static_cast<std::uint32_t>(luck_.below(500));
+  if (luck_.percent(25)) share.quota.cpus = Amount::whole(2);  // what the largest task asks for
+  fromClient(client, head::JobOpened{session, "sim", "program", {}, std::move(share)});
   if (client.leaves) {
     time_.after(luck_.between(1ms, 300ms), [this, &client] {
       if (client.job) close(client);

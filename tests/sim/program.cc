@@ -43,6 +43,8 @@ TaskClass randomClass(Luck& luck, std::size_t number) {
   if (luck.percent(30)) made.needs.memory = (1 + luck.below(8)) * 1_GiB;
   made.priority = static_cast<std::int32_t>(luck.below(3)) - 1;
   made.retries = TaskClass::kMaxRetries;
+  made.preemptible = luck.percent(30);
+  if (luck.percent(15)) made.delay = luck.between(1ms, 60ms);
   if (luck.percent(35)) addVariants(made, luck);
   return made;
 }

@@ -84,7 +84,7 @@ auto listsOf(Batch& b) {
 template <typename Batch> requires std::is_same_v<std::remove_const_t<Batch>, NodeMail>
 auto listsOf(Batch& b) {
   return std::tie(b.peers, b.orders.jobs, b.orders.classes, b.orders.assign, b.orders.cancel,
-                  b.orders.release, b.orders.ended);
+                  b.orders.release, b.orders.ended, b.orders.giveBack);
 }
 template <typename Batch> requires std::is_same_v<std::remove_const_t<Batch>, NodeNews>
 auto listsOf(Batch& b) {

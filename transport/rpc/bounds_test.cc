@@ -54,8 +54,9 @@ TEST(Bounds, ABatchOfAProgram) {
     {"too many classes", [](auto b) { b.initClasses(70'000); }},
     {"has no name", [](auto b) { b.getClasses()[0].setFunction(""); }},
     {"function's name is too long", [](auto b) { b.getClasses()[0].initFunction(2000); }},
-    {"priority of 1001", [](auto b) { b.getClasses()[0].setPriority(1001); }},
-    {"priority of -2147483648", [](auto b) { b.getClasses()[0].setPriority(INT32_MIN); }},
+    {"longer than a century", [](auto b) { b.getClasses()[0].setDelayNanoseconds(UINT64_MAX); }},
+    {"longer than a century", [](auto b) {
+       b.getClasses()[0].setDeadlineNanoseconds(UINT64_MAX); }},
     {"too many retries: 101", [](auto b) { b.getClasses()[0].setRetries(101); }},
     {"cpus of 18446744073709551615 parts", [](auto b) {
        b.getClasses()[0].getNeeds().setCpuParts(UINT64_MAX); }},
@@ -79,6 +80,39 @@ TEST(Bounds, ABatchOfAProgram) {
     auto why = whyRefused<Batch>(madeUp.clientBatch(), row.spoil,
                                  [](auto reader) { return read(reader, JobId{7}); });
     EXPECT_THAT(why, HasSubstr(row.why));
+  }
+}
+
+TEST(Bounds, AJobsShare) {
+  using Share = schema::JobShare;
+  struct Row { const char* why; std::function<void(Share::Builder)> spoil; };
+  const Row rows[] = {
+    {"not 0", [](auto b) { b.setWeight(0); }},
+    {"not 10001", [](auto b) { b.setWeight(10'001); }},
+    {"too many parts of cpus", [](auto b) { b.setCpuParts(UINT64_MAX - 1); }},
+    {"too many parts of gpus", [](auto b) { b.setGpuParts(1ull << 63); }},
+    {"memory", [](auto b) { b.setMemoryBytes(1ull << 63); }},
+    {"gpuMemory", [](auto b) { b.setGpuMemoryBytes(1ull << 63); }},
+    {"too many resources of a quota", [](auto b) { b.initNamed(65); }},
+    {"name of 0 bytes", [](auto b) { b.initNamed(1); }},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.why);
+    MadeUp madeUp(3);
+    auto why = whyRefused<Share>(madeUp.jobShare(), row.spoil,
+                                 [](auto reader) { return read(reader); });
+    EXPECT_THAT(why, HasSubstr(row.why));
+  }
+}
+
+TEST(Bounds, APriorityOutOfRangeCountsAsTheNearest) {
+  capnp::MallocMessageBuilder message;
+  auto wire = message.initRoot<schema::TaskClass>();
+  wire.setFunction("f");
+  struct Row { std::int32_t sent, is; };
+  for (Row row : {Row{1001, 1000}, {INT32_MIN, -1000}, {INT32_MAX, 1000}, {0, 0}}) {
+    wire.setPriority(row.sent);
+    EXPECT_EQ(read(wire.asReader()).value().priority, row.is);
   }
 }
 

@@ -9,6 +9,7 @@ namespace alnilam::rpc {
 namespace {
 
 constexpr std::size_t kMaxNodes = 100'000;
+constexpr std::uint64_t kNoBound = ~std::uint64_t{0};  // of a quota
 
 bool isHash(std::string_view text) {
   return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == text.npos;
@@ -54,6 +55,45 @@ Result<Program> read(schema::Program::Reader from) {
     program.arguments =
         textsOf(from.getArguments(), kMaxArguments, kMaxArgument, "arguments of the program");
     return program;
+  });
+}
+
+void write(const JobShare& from, schema::JobShare::Builder to) {
+  auto parts = [](Amount amount) { return static_cast<std::uint64_t>(amount.parts); };
+  to.setWeight(from.weight);
+  const Quota& quota = from.quota;
+  if (quota.cpus) to.setCpuParts(parts(*quota.cpus));
+  if (quota.gpus) to.setGpuParts(parts(*quota.gpus));
+  if (quota.memory) to.setMemoryBytes(*quota.memory);
+  if (quota.gpuMemory) to.setGpuMemoryBytes(*quota.gpuMemory);
+  fillAll(quota.named, [&](unsigned n) { return to.initNamed(n); },
+          [&](const NamedAmount& one, auto wire) {
+            wire.setName(textFor(one.name));
+            wire.setParts(parts(one.amount));
+          });
+}
+
+Result<JobShare> read(schema::JobShare::Reader from) {
+  return guarded([&] {
+    constexpr std::uint64_t kMostParts = Amount::whole(Amount::kMaxUnits).parts;
+    auto partsOf = [](std::uint64_t parts, const char* what) {
+      atMost(parts, kMostParts, what);
+      return Amount{static_cast<std::int64_t>(parts)};
+    };
+    JobShare share;
+    share.weight = from.getWeight();
+    Quota& quota = share.quota;
+    if (from.getCpuParts() != kNoBound) quota.cpus = partsOf(from.getCpuParts(), "parts of cpus");
+    if (from.getGpuParts() != kNoBound) quota.gpus = partsOf(from.getGpuParts(), "parts of gpus");
+    if (from.getMemoryBytes() != kNoBound) quota.memory = from.getMemoryBytes();
+    if (from.getGpuMemoryBytes() != kNoBound) quota.gpuMemory = from.getGpuMemoryBytes();
+    quota.named = takeAll<NamedAmount>(
+        from.getNamed(), ResourceSet::kMaxNamed, "resources of a quota", [&](auto wire) {
+          return NamedAmount{textOf(wire.getName(), ResourceSet::kMaxName, "resource's name"),
+                             partsOf(wire.getParts(), "parts of a resource")};
+        });
+    orBreak(share.check());
+    return share;
   });
 }
 

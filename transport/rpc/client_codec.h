@@ -52,6 +52,7 @@ struct Status {
 };
 
 void write(const Program& from, schema::Program::Builder to);
+void write(const JobShare& from, schema::JobShare::Builder to);
 void write(const ClientBatch& from, schema::ClientBatch::Builder to);
 void write(const Told& from, schema::Told::Builder to);
 void write(const UsageRow& from, schema::UsageRow::Builder to);
@@ -61,6 +62,7 @@ void write(const head::JobView& from, schema::JobView::Builder to);
 void write(const head::TaskView& from, schema::TaskView::Builder to);
 
 Result<Program> read(schema::Program::Reader from);  // a hash of 64 hex digits, a size in bounds
+Result<JobShare> read(schema::JobShare::Reader from);  // one that passes its check
 Result<Told> read(schema::Told::Reader from);
 Result<UsageRow> read(schema::UsageRow::Reader from);
 Result<Status> read(schema::Status::Reader from);

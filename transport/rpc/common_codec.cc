@@ -186,6 +186,9 @@ void write(const TaskClass& from, schema::TaskClass::Builder to) {
   to.setPriority(from.priority);
   to.setRetries(from.retries);
   to.setRetryExceptions(from.retryExceptions);
+  to.setDelayNanoseconds(nanosecondsFor(from.delay));
+  to.setDeadlineNanoseconds(nanosecondsFor(from.deadline));
+  to.setPreemptible(from.preemptible);
   fillAll(from.variants, [&](unsigned n) { return to.initVariants(n); },
           [](const Variant& one, auto wire) {
             wire.setKind(textFor(one.kind));
@@ -209,14 +212,13 @@ TaskClass parse(schema::TaskClass::Reader from) {
   taskClass.function = textOf(from.getFunction(), kMaxFunctionName, "function's name");
   require(!taskClass.function.empty(), "a task's function has no name");
   taskClass.needs = parse(from.getNeeds());
-  taskClass.priority = from.getPriority();
-  if (taskClass.priority > TaskClass::kMaxPriority ||
-      taskClass.priority < -TaskClass::kMaxPriority) {
-    breaks("a priority of " + std::to_string(taskClass.priority) + " is outside -1000 to 1000");
-  }
+  taskClass.priority = TaskClass::clampPriority(from.getPriority());
   taskClass.retries = from.getRetries();
   atMost(taskClass.retries, TaskClass::kMaxRetries, "retries");
   taskClass.retryExceptions = from.getRetryExceptions();
+  taskClass.delay = durationOf(from.getDelayNanoseconds());
+  taskClass.deadline = durationOf(from.getDeadlineNanoseconds());
+  taskClass.preemptible = from.getPreemptible();
   taskClass.variants = takeAll<Variant>(from.getVariants(), TaskClass::kMaxVariants, "variants",
                                         [](auto wire) { return takeVariant(wire); });
   if (taskClass.hasVariants()) taskClass.needs = taskClass.variants.front().needs;
@@ -238,7 +240,7 @@ void write(const Failure& from, schema::Failure::Builder to) {
 
 Failure parse(schema::Failure::Reader from) {
   Failure failure;
-  failure.kind = enumOf(from.getKind(), FailureKind::exception, FailureKind::device,
+  failure.kind = enumOf(from.getKind(), FailureKind::exception, FailureKind::deadlinePassed,
                         "kind of failure");
   failure.task = TaskId{from.getTask()};
   failure.function = textOf(from.getFunction(), kMaxFunctionName, "function's name");

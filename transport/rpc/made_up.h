@@ -87,6 +87,9 @@ class MadeUp {
   TaskClass taskClass() {
     TaskClass made{text(), resources(), static_cast<std::int32_t>(below(2001)) - 1000,
                    static_cast<std::uint32_t>(below(101)), maybe()};
+    made.delay = Duration(static_cast<std::int64_t>(number() >> 8));
+    made.deadline = Duration(static_cast<std::int64_t>(number() >> 8));
+    made.preemptible = maybe();
     if (maybe()) return made;
     made.variants = list([&] { return Variant{text(8), text(), resources()}; });
     made.needs = made.variants.front().needs;
@@ -94,7 +97,7 @@ class MadeUp {
   }
   FailurePtr failure() {
     Failure f;
-    f.kind = static_cast<FailureKind>(1 + below(13));
+    f.kind = static_cast<FailureKind>(1 + below(14));
     f.task = object();
     f.function = text();
     f.node = text();
@@ -123,6 +126,16 @@ class MadeUp {
   }
   Lane lane() { return {NodeId{small()}, text(), small(), number() >> 8, duration()}; }
 
+  JobShare jobShare() {
+    JobShare share;
+    share.weight = 1 + static_cast<std::uint32_t>(below(JobShare::kMaxWeight));
+    if (maybe()) share.quota.cpus = resources().cpus;
+    if (maybe()) share.quota.gpus = resources().gpus;
+    if (maybe()) share.quota.memory = resources().memory;
+    if (maybe()) share.quota.gpuMemory = resources().gpuMemory;
+    if (maybe()) share.quota.named = resources().named;
+    return share;
+  }
   Program program() {
     std::string hash;
     while (hash.size() < 64) hash += "0123456789abcdef"[below(16)];
@@ -200,6 +213,7 @@ class MadeUp {
     m.orders.release = objects();
     m.orders.ended = list([&] { return JobId{small()}; });
     m.orders.restoreDevices = maybe();
+    m.orders.giveBack = objects();
     return m;
   }
   TaskDone done() {

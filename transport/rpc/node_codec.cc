@@ -154,6 +154,7 @@ void write(const NodeMail& from, schema::NodeOrders::Builder to) {
   writeIds(orders.release, [&](unsigned n) { return to.initRelease(n); });
   writeIds(orders.ended, [&](unsigned n) { return to.initEnded(n); });
   to.setRestoreDevices(orders.restoreDevices);
+  writeIds(orders.giveBack, [&](unsigned n) { return to.initGiveBack(n); });
 }
 
 Result<NodeMail> read(schema::NodeOrders::Reader from) {
@@ -171,6 +172,7 @@ Result<NodeMail> read(schema::NodeOrders::Reader from) {
     mail.orders.release = idsOf<ObjectId>(from.getRelease(), kMaxListed, "releases");
     mail.orders.ended = idsOf<JobId>(from.getEnded(), kMaxJobs, "ended jobs");
     mail.orders.restoreDevices = from.getRestoreDevices();
+    mail.orders.giveBack = idsOf<TaskId>(from.getGiveBack(), kMaxListed, "tasks to give back");
     return mail;
   });
 }

@@ -103,6 +103,7 @@ TEST(RoundTrip, WhatIsCommon) {
 
 TEST(RoundTrip, WhatProgramsAndToolsSay) {
   expectRoundTrip<schema::Program>([](MadeUp& m) { return m.program(); });
+  expectRoundTrip<schema::JobShare>([](MadeUp& m) { return m.jobShare(); });
   expectRoundTrip<schema::Told>([](MadeUp& m) { return m.told(); });
   expectRoundTrip<schema::UsageRow>([](MadeUp& m) { return m.usage(); });
   expectRoundTrip<schema::Status>([](MadeUp& m) { return m.status(); });
@@ -181,7 +182,7 @@ TEST(Enums, AreTheSameInSchemaAndCore) {
        SAME(FailureKind, objectLost), SAME(FailureKind, unknownFunction),
        SAME(FailureKind, badArguments), SAME(FailureKind, storeFull),
        SAME(FailureKind, executorFailed), SAME(FailureKind, outOfDeviceMemory),
-       SAME(FailureKind, device)},
+       SAME(FailureKind, device), SAME(FailureKind, deadlinePassed)},
       true);
   expectEnum<schema::ObjectValue::State>(
       {SAME(Value::State, pending), SAME(Value::State, held), SAME(Value::State, stored),
