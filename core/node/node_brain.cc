@@ -19,6 +19,7 @@ Match(Fs...) -> Match<Fs...>;
 NodeBrain::State::State(Config given) : config(std::move(given)) {
   room = placement::emptyRoom(config.topology, config.total);
   idleRoom = room;
+  devices.resize(config.topology.gpus.size());
   for (const Gpu& gpu : config.topology.gpus) {
     if (deviceModels.find(gpu.label()) == std::string::npos) deviceModels += gpu.label() + " ";
   }
@@ -40,6 +41,7 @@ void NodeBrain::step(Instant now, Input input) {
             for (TaskId task : from.orders.cancel) s.cancel(task);
             for (ObjectId object : from.orders.release) s.release(object);
             for (JobId job : from.orders.ended) s.ended(job);
+            if (from.orders.restoreDevices) s.restoreDevices();
           },
           [&](ExecutorUp& up) { s.executorUp(up.executor); },
           [&](ExecutorFailed& failed) { s.executorFailed(now, failed.executor, failed.why); },
@@ -56,6 +58,7 @@ void NodeBrain::step(Instant now, Input input) {
 void NodeBrain::settle(Instant now, std::vector<Output>& out) {
   State& s = *state_;
   s.callTime = now;
+  s.giveBackStrays();
   s.decideAll(now);
   if (s.planDue || (s.deadline && now >= *s.deadline)) s.plan(now);
   for (Lane* lane : s.active) s.send(*lane);
