@@ -23,7 +23,8 @@ struct Options {
   Bytes gpuMemory = 0;           // bytes of device memory, over all its devices
   Bytes memory = 0;              // bytes of host memory
   int priority = 0;              // higher goes first; -1000 to 1000
-  unsigned retries = 3;          // attempts after the first, for crashes and lost nodes; up to 100
+  unsigned retries = 3;          // attempts after the first, for crashes, lost nodes and devices;
+                                 // up to 100
   bool retryExceptions = false;  // also when the function throws
   std::vector<std::pair<std::string, double>> resources{};  // named ones: {{"license", 1}}
 

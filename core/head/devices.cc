@@ -1,9 +1,9 @@
 // Devices that a node takes out of service, and back.
 //
-// What is withdrawn counts for nothing: neither what fits on the node nor what could ever run there.
-// Attempts that hold more than is left wait for room like those that were sent ahead, until the
-// node says what became of them; it gives back those that it cannot run any more.  Classes that no
-// node can run now are refused, and told which devices they lack.
+// What is withdrawn counts for nothing, neither for what fits on the node now nor for what could
+// ever run there.  Attempts that hold more than is left wait for room like those that were sent
+// ahead, until the node says what became of them; it gives back those that it cannot run any more.
+// Classes that no node can run now are refused, and told which devices they lack.
 
 #include "core/head/tables.h"
 

@@ -204,7 +204,9 @@ Input HeadScript::read(const std::string& verb, const std::vector<std::string>& 
   if (verb == "release") return Release{jobOf(words.at(0)), ids()};
   if (verb == "cancel") return Cancel{jobOf(words.at(0)), ids()};
   if (verb == "heard") return readReport(words);
-  if (verb == "restore") return RestoreDevices{{static_cast<std::uint32_t>(std::stoul(words.at(0)))}};
+  if (verb == "restore") {
+    return RestoreDevices{{static_cast<std::uint32_t>(std::stoul(words.at(0)))}};
+  }
   if (verb == "put") {
     auto at = words.at(0).find_first_of("=@");
     Put put{idOf(words[0].substr(0, at), {}), {}};

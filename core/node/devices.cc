@@ -139,7 +139,9 @@ void NodeBrain::State::giveBackStrays() {
     if (!task.lane) continue;
     bool isOnBoard = task.at == Task::At::sent || task.at == Task::At::following;
     if (!isOnBoard) {
-      if (!isFeasible(*task.lane)) giveBack(index);
+      // While there are suspects nobody picks another variant; this one must not wait for that.
+      bool isStuck = task.suspect && (task.at == Task::At::undecided || !task.lane->feasible);
+      if (isStuck || !isFeasible(*task.lane)) giveBack(index);
     } else if (!task.lane->feasible && !task.cancelled && !std::exchange(task.recalled, true)) {
       executors.at(task.lane->job->executor).orders.cancel.push_back(task.id);
     }

@@ -152,6 +152,22 @@ TEST(NodeBrainDevices, ATaskWithVariantsTakesAnother) {
   EXPECT_EQ(desk.assign({1}), "to 1: lane 0.1 h; open #2 lane 0.1 cores 0; run 1.1 in 0.1");
 }
 
+// A suspect waits for its turn in the lane that it crashed in.
+TEST(NodeBrainDevices, ASuspectWhoseVariantIsGoneGoesBack) {
+  TaskClass both = taskClass("", 1);
+  both.variants.push_back({"cuda", "g", onGpus("g", 0.5).needs});
+  both.variants.push_back({"cpu", "h", taskClass("h", 1).needs});
+  Desk desk(1, 1);
+  desk.job(1, {both});
+  desk.assign({1, 2});
+  EXPECT_EQ(desk.up(), "to 1: lane 0 g; open #1 lane 0 gpu 0*0.5; open #2 lane 0 gpu 0*0.5; "
+                       "run 1.1; run 1.2");
+  EXPECT_EQ(desk.say(ExecutorGone{{1}, {}, FailureKind::crashed, "SIGSEGV"}), "start 2 job 1");
+  EXPECT_EQ(desk.up(2), "to 2: lane 0 g; open #3 lane 0 gpu 0*0.5; run 1.1");
+  EXPECT_EQ(desk.sick(1, 0, kLost, 0s, 2),
+            "to 2: close #3 | head: gpu 0 out (lost: E); 1.1 returned; 1.2 returned");
+}
+
 TEST(NodeBrainDevices, WhatADeadExecutorHadGoesBackToo) {
   Desk desk = running(3, 1, 0.25);
   EXPECT_EQ(desk.sick(2, 0, kLost),

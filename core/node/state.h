@@ -64,7 +64,7 @@ struct Lane {
   std::uint8_t way = 0;      // which one
   Duration backlog{};        // of a variant: what its tasks are expected to take
   bool feasible = false;  // fits on the idle node, on devices that are in service
-  std::uint64_t killedOn = 0;  // devices (bits) where its tasks killed contexts, since one ended well
+  std::uint64_t killedOn = 0;  // devices (bits) where its tasks killed contexts, see devices.cc
 
   TaskList queue;
   TaskList sent;

@@ -175,7 +175,10 @@ void NodeBrain::State::done(ExecutorId executor, TaskDone&& done) {
     bool wasDropped = done.failure->kind == FailureKind::cancelled && task.recalled;
     if (wasDropped && !task.cancelled) return giveBack(index);
     bool isOut = done.health != DeviceHealth::ok && endedBadly(lane, done);
-    if (isOut && done.ran == Duration{}) return returned(index);
+    if (isOut && done.ran == Duration{}) {
+      straysDue = true;
+      return returned(index);
+    }
     if (done.failure->node.empty()) {
       auto placed = std::make_shared<Failure>(*done.failure);
       placed->node = config.name;
