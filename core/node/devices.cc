@@ -10,8 +10,8 @@
 // The slots on a withdrawn device are closed; its resources stay theirs until they are.  Tasks go
 // to other devices if they can run there.  Those that cannot are given back to the head, which
 // knows of the withdrawal before; an executor that has some is told to drop them.  A task that
-// found the device lost before it began runs again at once.  One that had begun has failed, and
-// the head decides whether it is tried again.
+// found the device lost before it began runs again at once (a suspect goes back: its turn is over).
+// One that had begun has failed, and the head decides whether it is tried again.
 
 #include "core/node/state.h"
 
@@ -139,8 +139,8 @@ void NodeBrain::State::giveBackStrays() {
     if (!task.lane) continue;
     bool isOnBoard = task.at == Task::At::sent || task.at == Task::At::following;
     if (!isOnBoard) {
-      // While there are suspects nobody picks another variant; this one must not wait for that.
-      bool isStuck = task.suspect && (task.at == Task::At::undecided || !task.lane->feasible);
+      // While there are suspects nobody picks another variant: a suspect would wait for itself.
+      bool isStuck = task.suspect && !task.lane->feasible;
       if (isStuck || !isFeasible(*task.lane)) giveBack(index);
     } else if (!task.lane->feasible && !task.cancelled && !std::exchange(task.recalled, true)) {
       executors.at(task.lane->job->executor).orders.cancel.push_back(task.id);

@@ -168,6 +168,17 @@ TEST(NodeBrainDevices, ASuspectWhoseVariantIsGoneGoesBack) {
             "to 2: close #3 | head: gpu 0 out (lost: E); 1.1 returned; 1.2 returned");
 }
 
+TEST(NodeBrainDevices, ASuspectThatFoundItsDeviceLostDoesNotQueueBehindInnocents) {
+  Desk desk = running(2, 2, 0.5);
+  desk.say(ExecutorGone{{1}, {}, FailureKind::crashed, "SIGSEGV"});
+  desk.assign({3});
+  EXPECT_EQ(desk.up(2), "to 2: lane 0 f; open #3 lane 0 gpu 0*0.5; run 1.1");
+  EXPECT_EQ(desk.sick(1, 0, kLost, 0s, 2),
+            "to 2: close #3 | head: gpu 0 out (lost: E); 1.1 returned");
+  EXPECT_EQ(desk.closed({3}, 2), "to 2: open #4 lane 0 gpu 1*0.5; run 1.2");
+  EXPECT_EQ(desk.done({2}, 1s, 2), "to 2: run 1.3 | head: 1.2 held");
+}
+
 TEST(NodeBrainDevices, WhatADeadExecutorHadGoesBackToo) {
   Desk desk = running(3, 1, 0.25);
   EXPECT_EQ(desk.sick(2, 0, kLost),

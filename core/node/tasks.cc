@@ -177,7 +177,7 @@ void NodeBrain::State::done(ExecutorId executor, TaskDone&& done) {
     bool isOut = done.health != DeviceHealth::ok && endedBadly(lane, done);
     if (isOut && done.ran == Duration{}) {
       straysDue = true;
-      return returned(index);
+      return task.suspect ? giveBack(index) : returned(index);
     }
     if (done.failure->node.empty()) {
       auto placed = std::make_shared<Failure>(*done.failure);
