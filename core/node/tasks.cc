@@ -160,7 +160,11 @@ void NodeBrain::State::done(ExecutorId executor, TaskDone&& done) {
                   tasks[index].lane->job->executor == executor;
   bool stored = done.how == TaskDone::How::stored;
   if (!expected) {  // of a job that ended, or of an attempt that is charged already
-    if (stored && objectIndex.find(done.id) == kNoTask) owed.push_back(Drop{done.id});
+    if (!stored || objectIndex.find(done.id) != kNoTask) return;
+    auto from = executors.find(executor);
+    bool mayBeRead = from != executors.end() && !from->second.job;  // by threads of the ended job
+    if (mayBeRead) arrived(done.id, done.size);  // dropped with the others, when they are gone
+    else owed.push_back(Drop{done.id});
     return;
   }
   if (done.how == TaskDone::How::returned) return returned(index);

@@ -3,8 +3,8 @@
 //
 // A seed decides everything: topologies, programs, delays, who crashes and when, whose link stalls
 // until it is declared lost, which devices are lost and whether they come back.  Links keep their
-// order, as TCP does; what a dead node had under way may or may not arrive, and its loss is heard of
-// after that, or never but by silence.
+// order, as TCP does; what a dead node had under way may or may not arrive, and its loss is heard
+// of after that, or never but by silence.
 //
 // The checker accepts a world if every client heard of each object that it wanted, at least once
 // and at most once for each Want, never two different things, with the value that direct evaluation
