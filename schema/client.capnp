@@ -135,6 +135,10 @@ interface Inspector {
 
   cancel @5 (task :UInt64) -> ();
   # What is unknown or over is ignored.
+
+  restoreDevices @6 (node :UInt32) -> (refusal :Common.Refusal);
+  # Devices of the node that are out of service are taken back: it is told to, and says itself when
+  # they are (NodeView.withdrawn).  unknown: no such node is alive.
 }
 
 struct Status {

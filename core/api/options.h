@@ -27,7 +27,8 @@ struct Options {
   Bytes gpuMemory = 0;           // bytes of device memory, over all its devices
   Bytes memory = 0;              // bytes of host memory
   int priority = 0;              // higher goes first; -1000 to 1000, others count as the nearest
-  unsigned retries = 3;          // attempts after the first, for crashes and lost nodes; up to 100
+  unsigned retries = 3;          // attempts after the first, for crashes, lost nodes and devices;
+                                 // up to 100
   bool retryExceptions = false;  // also when the function throws
   std::vector<std::pair<std::string, double>> resources{};  // named ones: {{"license", 1}}
   Duration delay{};          // after the submission, before which it does not start

@@ -206,7 +206,10 @@ void Tables::done(Node& node, TaskDone done) {
         done.failure = failureOf(FailureKind::exception, *job, index, *item,
                                  "the node gave no reason");
       }
-      attemptFailed(node, *job, index, *item, std::move(done.failure));
+      attemptFailed(node, *job, index, *item, std::move(done.failure),
+                    done.health == DeviceHealth::deviceLost || isWithdrawn(node, done.sickGpu)
+                        ? Fault::device
+                        : Fault::task);
       return settle(*job);
   }
   cls.runTime.observe(done.ran);
@@ -227,7 +230,7 @@ void Tables::unreachable(Job& job, const Item& item, ObjectId object) {
 }
 
 void Tables::attemptFailed(Node& node, Job& job, std::uint32_t index, Item& item,
-                           FailurePtr why) {
+                           FailurePtr why, Fault fault) {
   const TaskClass& definition = job.classes[item.taskClass].definition;
   bool retry = false;
   bool charge = true;
@@ -249,6 +252,11 @@ void Tables::attemptFailed(Node& node, Job& job, std::uint32_t index, Item& item
         ++item.losses;
         unreachable(job, item, why->task);
       }
+      break;
+    case FailureKind::device:
+      // It may have lost the device itself: no task takes one after another along for nothing.
+      retry = fault == Fault::device;
+      charge = std::exchange(item.lostDevice, item.lostDevice || retry);
       break;
     default:
       break;

@@ -39,6 +39,7 @@ void HeadBrain::step(Instant now, Input input, std::vector<Output>& out) {
                  [&](NodeJoined& one) { tables.join(std::move(one), out); },
                  [&](NodeHeard& one) { tables.heard(std::move(one), out); },
                  [&](NodeLeft& one) { tables.left(one, out); },
+                 [&](RestoreDevices& one) { tables.restoreDevices(one.node); },
                  [&](Tick&) { tables.tick(out); },
              },
              input);

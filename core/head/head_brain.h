@@ -21,6 +21,9 @@
 // is remade by running its task again (lineage), as deep as needed; a `put` cannot be remade and
 // fails those who need it (objectLost).
 //
+// A node says which of its devices are out of service; they count for nothing until it says that
+// they are back.  A task whose device was lost under it is tried again, the first time uncharged.
+//
 // Invariants:
 //   a task has at most one live attempt; results of any other are dropped and counted (stale)
 //   what a client was told about an object never changes
@@ -78,10 +81,12 @@ struct NodeJoined {
 };
 struct NodeHeard { NodeId node; Incarnation incarnation; NodeReport report; };  // may be empty
 struct NodeLeft { NodeId node; Incarnation incarnation; std::string why; };
+// Take the devices of a node that are out of service back; people ask for that.
+struct RestoreDevices { NodeId node; };
 struct Tick {};
 
 using Input = std::variant<JobOpened, JobClosed, Submit, Put, Want, Release, Cancel, NodeJoined,
-                           NodeHeard, NodeLeft, Tick>;
+                           NodeHeard, NodeLeft, RestoreDevices, Tick>;
 
 // ---- Outputs: what to do now, in order.
 

@@ -12,6 +12,7 @@ namespace alnilam::head {
 namespace {
 
 constexpr std::uint32_t kNodes = 3;
+constexpr int kClasses = 5;
 const JobId kJob{(1u << 24) | 1};
 
 class Life {
@@ -19,10 +20,11 @@ class Life {
   explicit Life(std::uint64_t seed) : dice_(seed), tables_(HeadBrain::Config{}) {
     tables_.open({1, "life", "", {}}, out_);
     Submit classes{kJob, {}, {}};
-    for (int i = 0; i < 4; ++i) {
+    for (int i = 0; i < kClasses; ++i) {
       TaskClass cls;
       cls.function = std::string(1, static_cast<char>('a' + i));
-      cls.needs.cpus = Amount{i == 3 ? 30'000 : 2'500 * i};
+      cls.needs.cpus = Amount{i == 3 ? 30'000 : 2'500 * (i % 4)};
+      if (i == 4) cls.needs.gpus = Amount{5'000};
       cls.priority = i % 2;
       cls.retries = 2;
       cls.retryExceptions = i == 1;
@@ -83,6 +85,8 @@ class Life {
     NodeJoined node{std::string(1, static_cast<char>('0' + number)), {++incarnation_}, {}, {}};
     node.topology.domains.push_back({0, 0, 1_GiB});
     node.topology.cores.resize(1 + number);
+    node.topology.gpus.resize(number - 1);
+    node.topology.links.resize((number - 1) * (number - 1));
     node.total = node.topology.total();
     running_[number].clear();
     made_[number].clear();
@@ -100,7 +104,7 @@ class Life {
     for (std::uint32_t n = 1 + pick(8); n > 0; --n) {
       TaskSpec spec;
       spec.id = ObjectId::make(kJob, ++next_);
-      spec.taskClass = pick(50) == 0 ? 9 : pick(4);
+      spec.taskClass = pick(50) == 0 ? 9 : pick(kClasses);
       for (std::uint32_t inputs = pick(4); inputs > 0; --inputs) spec.inputs.push_back(any());
       held_.insert(spec.id);
       if (pick(30) == 0) submit.tasks.push_back(spec);  // twice
@@ -155,6 +159,8 @@ class Life {
         failure->kind = static_cast<FailureKind>(1 + pick(13));
         if (!running[i].inputs.empty()) failure->task = running[i].inputs.front().first;
         done.failure = std::move(failure);
+        done.health = static_cast<DeviceHealth>(pick(3));
+        if (done.health != DeviceHealth::ok) done.sickGpu = pick(3);
       }
       bool hasResult = done.how == TaskDone::How::held || done.how == TaskDone::How::stored;
       if (hasResult) made_[node].insert(done.id);
@@ -162,6 +168,12 @@ class Life {
       if (pick(10) == 0) heard.report.done.push_back(std::move(done));  // twice
     }
     running.erase(running.begin(), running.begin() + count);
+    if (!isHonest && pick(20) == 0) {
+      heard.report.withdrawn.emplace();
+      for (std::uint32_t gpu = 0; gpu < node; ++gpu) {  // one of them it has not
+        if (pick(3) == 0) heard.report.withdrawn->push_back({gpu, "sick"});
+      }
+    }
     if (!isHonest && pick(4) == 0) {
       heard.report.kept.push_back({any(), 5});
       heard.report.dropped.push_back(any());

@@ -113,6 +113,7 @@ std::string shown(const NodeOrders& orders) {
   for (TaskId id : orders.giveBack) say("give back " + shown(id));
   for (ObjectId id : orders.release) say("release " + shown(id));
   for (JobId job : orders.ended) say("ended " + shown(job));
+  if (orders.restoreDevices) say("restore devices");
   return text;
 }
 
@@ -205,6 +206,9 @@ Input HeadScript::read(const std::string& verb, const std::vector<std::string>& 
   if (verb == "release") return Release{jobOf(words.at(0)), ids()};
   if (verb == "cancel") return Cancel{jobOf(words.at(0)), ids()};
   if (verb == "heard") return readReport(words);
+  if (verb == "restore") {
+    return RestoreDevices{{static_cast<std::uint32_t>(std::stoul(words.at(0)))}};
+  }
   if (verb == "put") {
     auto at = words.at(0).find_first_of("=@");
     Put put{idOf(words[0].substr(0, at), {}), {}};
@@ -395,7 +399,20 @@ NodeHeard HeadScript::readReport(const std::vector<std::string>& words) {
       heard.report.pullRate = bytesOf(word.substr(5));
       continue;
     }
+    if (word.starts_with("out=")) {
+      heard.report.withdrawn.emplace();
+      for (const std::string& gpu : split(word.substr(4), ',')) {
+        heard.report.withdrawn->push_back({static_cast<std::uint32_t>(std::stoul(gpu)), "sick"});
+      }
+      continue;
+    }
     TaskDone done;
+    if (auto slash = word.find('/'); slash != std::string::npos) {
+      bool isLost = word[slash + 1] == '/';
+      done.health = isLost ? DeviceHealth::deviceLost : DeviceHealth::contextLost;
+      done.sickGpu = static_cast<std::uint32_t>(std::stoul(word.substr(slash + 1 + isLost)));
+      word.resize(slash);
+    }
     if (auto caret = word.find('^'); caret != std::string::npos) {
       done.variant = static_cast<std::uint8_t>(std::stoul(word.substr(caret + 1)));
       word.resize(caret);

@@ -19,6 +19,9 @@
 //   > heard 1/1 1.1#1=x~10us^1 $f.1/20:10us*1/3  (variant 1 ran; it learned: that variant of class
 //     f with inputs of size class 20 takes 10 us, by one more run, the third)   rate=100MiB
 //   > heard 1/1 1.3#1<                      (given back unbegun)
+//   > heard 1/1 out=1,3 1.3#1!device/1      (gpus 1 and 3 are out of service; the failure was gpu
+//     1's: its context was lost; with //1, gpu 1 itself was)    out=  (all are in service)
+//   > restore 1
 //   > left 1/1 WHY  > at 5 (seconds)  > tick  > explain 1.1
 //
 // Job and task ids are shown without the cell.

@@ -77,6 +77,7 @@ struct Item {
   std::uint8_t variant = 0;       // that its last attempt counts on, or ran as
   std::uint8_t sizeClass = 0;     // of its inputs and arguments, once they are there
   bool trial = false;             // that attempt is, or was, a trial
+  bool lostDevice = false;        // an attempt was lost with its device; the next is charged
 };
 
 inline constexpr std::uint32_t kItems = 512;

@@ -216,6 +216,15 @@ const Failure* Tables::refusalOf(Class& cls) {
     failure->message += "; as " + cls.definition.variants[way].kind + " it " +
                         placement::whyNever(shapes, cls.definition.needsOf(way)).value_or("");
   }
+  for (const Node& node : nodes) {
+    if (failure->message.size() > Failure::kMaxMessage) break;
+    for (std::size_t way = 0; way < cls.definition.ways(); ++way) {
+      std::string reason = butForDevices(node, cls.definition.needsOf(way));
+      failure->message += reason;
+      if (!reason.empty()) break;
+    }
+  }
+  failure->message = cleanMessage(failure->message);
   cls.refusal = std::move(failure);
   return cls.refusal.get();
 }

@@ -45,10 +45,12 @@ void Tables::join(NodeJoined input, std::vector<Output>& out) {
   node.alive = true;
   node.lastHeard = now;
   node.topology = std::move(input.topology);
-  node.shape = placement::NodeShape::of(node.topology, input.total);
+  node.offered = std::move(input.total);
+  node.withdrawn.clear();
+  node.shape = placement::NodeShape::of(node.topology, node.offered);
   node.pullRate = 0;
   noteModel(node);
-  node.free = std::move(input.total);
+  node.free = node.offered;
   ++aliveNodes;
   ++shapesVersion;
   totalChanged = true;
@@ -68,6 +70,7 @@ void Tables::heard(NodeHeard input, std::vector<Output>& out) {
     return;
   }
   node->lastHeard = now;
+  if (input.report.withdrawn) withdrawn(*node, std::move(*input.report.withdrawn));
   for (const ObjectKept& copy : input.report.kept) kept(*node, copy);
   for (const CostReport& cost : input.report.costs) learn(*node, cost);
   if (input.report.pullRate != 0) node->pullRate = input.report.pullRate;

@@ -28,13 +28,15 @@ Lane& Tables::laneOf(Node& node, const Class& cls, std::size_t variant) {
   if (node.memoKey == key) return *node.memoLane;
   auto [at, isNew] = node.lanes.try_emplace(key);
   Lane& lane = at->second;
-  if (isNew) {
-    lane.capacity = placement::capacity(node.shape, cls.definition.needsOf(variant));
-    lane.cost = placement::kFullLoad / std::max<std::uint64_t>(lane.capacity, 1);
-  }
+  if (isNew) measure(node, lane, cls.definition.needsOf(variant));
   node.memoKey = key;
   node.memoLane = &lane;
   return lane;
+}
+
+void Tables::measure(const Node& node, Lane& lane, const ResourceSet& needs) {
+  lane.capacity = placement::capacity(node.shape, needs);
+  lane.cost = placement::kFullLoad / std::max<std::uint64_t>(lane.capacity, 1);
 }
 
 void Tables::setStage(Job& job, Item& item, Stage stage) {

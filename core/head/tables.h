@@ -4,6 +4,7 @@
 //   jobs.cc      programs: opened, closed, submit, put, want, release, cancel
 //   objects.cc   values: resolved, passed on to those who wait, dropped, remade
 //   nodes.cc     nodes: joined, heard, lost
+//   devices.cc   devices that nodes take out of service, and back
 //   attempts.cc  attempts: begun, ended, tried again
 //   schedule.cc  the pass that hands ready tasks to nodes
 //   times.cc     delays and deadlines
@@ -162,6 +163,8 @@ struct Node {
   bool alive = false;
   Instant lastHeard{};
   Topology topology;
+  ResourceSet offered;  // when it joined; `shape` is that without what is withdrawn
+  std::vector<WithdrawnGpu> withdrawn;  // by index
   std::uint32_t model = 0;  // of its devices: index into Tables::models
   Bytes pullRate = 0;       // bytes a second at which it pulls; 0: not known
   placement::NodeShape shape;
@@ -302,6 +305,7 @@ struct Tables {
   const Class& classOf(std::uint64_t key) const;
   const ResourceSet& needsOf(std::uint64_t key) const;
   Lane& laneOf(Node& node, const Class& cls, std::size_t variant = 0);  // makes it if need be
+  static void measure(const Node& node, Lane& lane, const ResourceSet& needs);
   void setStage(Job& job, Item& item, Stage stage);
   void owe(Node& node);
   void owe(Job& job);
@@ -354,6 +358,14 @@ struct Tables {
   void kept(Node& node, const ObjectKept& copy);
   void dropped(Node& node, ObjectId object);
 
+  // ---- devices.cc
+  void withdrawn(Node& node, std::vector<WithdrawnGpu> told);
+  void restoreDevices(NodeId id);
+  void reshape(Node& node);  // what it has was changed: counts anew what fits
+  static bool isWithdrawn(const Node& node, std::uint32_t gpu);
+  // "; n1 could, were gpu 0 in service: WHY"; empty if that is not what it lacks.
+  static std::string butForDevices(const Node& node, const ResourceSet& needs);
+
   // ---- attempts.cc
   static ReadyQueue& readyOf(Class& cls, const Item& item);
   // The ready task that comes first; 0 if there is none.
@@ -363,7 +375,9 @@ struct Tables {
   void assign(Node& node, Lane& lane, Job& job, Class& cls, std::uint32_t index, Sent how);
   void detach(Node& node, Job& job, Item& item);
   void done(Node& node, TaskDone done);
-  void attemptFailed(Node& node, Job& job, std::uint32_t index, Item& item, FailurePtr why);
+  enum class Fault { task, device };  // whose it was, if its device failed
+  void attemptFailed(Node& node, Job& job, std::uint32_t index, Item& item, FailurePtr why,
+                     Fault fault = Fault::task);
   void unreachable(Job& job, const Item& item, ObjectId object);
   void note(const Job& job, std::uint32_t index, const Item& item, Duration ran, bool failed);
 

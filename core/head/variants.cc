@@ -485,7 +485,7 @@ std::string Tables::explainVariants(const Class& cls, const Item& item) const {
       text += "\n  " + node.name + ": " + variantName(cls.definition, variant);
       const placement::NodeShape* shape = &node.shape;
       if (auto why = placement::whyNever({&shape, 1}, one.needs)) {
-        text += ": never: " + *why;
+        text += ": never: " + *why + butForDevices(node, one.needs);
         continue;
       }
       std::uint32_t model = modelOf(node, cls, variant);

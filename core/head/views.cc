@@ -35,6 +35,7 @@ std::vector<NodeView> Tables::nodeViews() const {
     view.alive = node.alive;
     view.topology = node.topology;
     view.total = node.shape.total;
+    view.withdrawn = node.withdrawn;
     view.running = node.live;
     view.finished = node.finished;
     for (const auto& [key, lane] : node.lanes) {
@@ -195,7 +196,7 @@ std::string Tables::explain(TaskId task) const {
     if (!node.alive) {
       text += "is lost";
     } else if (auto why = placement::whyNever({&shape, 1}, cls->definition.needs)) {
-      text += "never: " + *why;
+      text += "never: " + *why + butForDevices(node, cls->definition.needs);
     } else if (auto lack = node.free.firstLack(cls->definition.needs)) {
       text += "full: too little of " + *lack + " is free, " + std::to_string(node.live) +
               " tasks are there";

@@ -244,5 +244,17 @@ TEST(NodeBrainChain, AnEndedJobTakesItsChainsAlong) {
   EXPECT_EQ(desk.done({1, 2, 3}), "");
 }
 
+TEST(NodeBrainChain, WhatAnEndedJobMadeStaysUntilItsExecutorIsGone) {
+  Desk desk(1);
+  desk.job(1, {taskClass("f", 1)});
+  desk.chain({{1, {}}, {2, {1}}});
+  desk.up();
+  NodeOrders over;
+  over.ended.push_back(JobId{1});
+  EXPECT_EQ(desk.say(FromHead{std::move(over)}), "stop 1");
+  EXPECT_EQ(desk.ended({{1, TaskDone::How::stored}}), "") << "1.2 may be reading it there";
+  EXPECT_EQ(desk.say(ExecutorGone{{1}, {}, FailureKind::exited, "stopped"}), "drop 1.1");
+}
+
 }  // namespace
 }  // namespace alnilam::node

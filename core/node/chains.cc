@@ -79,11 +79,7 @@ void NodeBrain::State::unmade(std::uint32_t index) {
 }
 
 void NodeBrain::State::giveBack(std::uint32_t index) {
-  TaskDone done;
-  done.id = tasks[index].id;
-  done.attempt = tasks[index].attempt;
-  done.how = TaskDone::How::returned;
-  owedReport.done.push_back(std::move(done));
+  returnUnbegun(tasks[index].id, tasks[index].attempt);
   unmade(index);
   forget(index);
 }
@@ -144,6 +140,7 @@ void NodeBrain::State::follow() {
     Lane& lane = *task.lane;
     announce(lane);
     task.at = Task::At::following;
+    task.recalled = false;
     append(lane.following, index);
     ++lane.job->following;
     ++sentTasks;

@@ -68,6 +68,10 @@ inline std::string show(const Orders& orders) {
 inline std::string show(const NodeReport& report) {
   std::string text;
   auto item = [&](const std::string& words) { text += (text.empty() ? "" : "; ") + words; };
+  for (const WithdrawnGpu& out : report.withdrawn.value_or(std::vector<WithdrawnGpu>())) {
+    item("gpu " + std::to_string(out.gpu) + " out (" + out.why + ")");
+  }
+  if (report.withdrawn && report.withdrawn->empty()) item("all gpus in");
   for (const TaskDone& done : report.done) item(show(done));
   for (const ObjectKept& kept : report.kept) item("kept " + show(kept.object));
   for (ObjectId object : report.dropped) item("dropped " + show(object));
@@ -205,6 +209,28 @@ class Desk {
       done.failure = std::move(why);
     }
     return say(FromExecutor{{executor}, std::move(report)});
+  }
+  // A task of job 1 that failed on device `gpu`.
+  std::string sick(std::uint32_t index, std::uint32_t gpu, DeviceHealth health,
+                   Duration ran = std::chrono::seconds(1), std::uint32_t executor = 1) {
+    ExecutorReport report;
+    TaskDone& done = report.done.emplace_back();
+    done.id = id(1, index);
+    done.attempt = {1};
+    done.how = TaskDone::How::failed;
+    done.health = health;
+    done.sickGpu = done.gpu = gpu;
+    done.ran = ran;
+    auto why = std::make_shared<Failure>();
+    why->kind = FailureKind::device;
+    why->message = "E";
+    done.failure = std::move(why);
+    return say(FromExecutor{{executor}, std::move(report)});
+  }
+  std::string restore() {
+    NodeOrders orders;
+    orders.restoreDevices = true;
+    return say(FromHead{std::move(orders)});
   }
   std::string closed(std::vector<std::uint32_t> slots, std::uint32_t executor = 1) {
     ExecutorReport report;

@@ -124,6 +124,7 @@ void NodeBrain::State::executorGone(Instant now, const ExecutorGone& gone) {
     return;
   }
   charge(*job, gone);
+  straysDue = true;
   for (auto* lanes : {&job->lanes, &job->moreLanes}) {
     for (auto& lane : *lanes) {
       if (lane) requeueSent(*lane);

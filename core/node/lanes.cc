@@ -137,7 +137,7 @@ void NodeBrain::State::openSlots(Instant now) {
   Lack lack;
   std::vector<Lane*> blocked;
   for (Lane* lane : order) {
-    if (!serves(*lane)) continue;
+    if (!serves(*lane) || !lane->feasible) continue;
     const ResourceSet& needs = lane->definition.needs;
     bool isBlocked = false;
     while (!isBlocked && lane->open.size() < wantedSlots(*lane)) {
@@ -319,6 +319,7 @@ void NodeBrain::State::send(Lane& lane) {
     append(lane.sent, index);
     Task& task = tasks[index];
     task.at = Task::At::sent;
+    task.recalled = false;
     task.sentAs = task.attempt;
     task.announced = task.awaited || task.waiters != 0;
     mayFollowTo(task);

@@ -19,6 +19,7 @@ Match(Fs...) -> Match<Fs...>;
 NodeBrain::State::State(Config given) : config(std::move(given)) {
   room = placement::emptyRoom(config.topology, config.total);
   idleRoom = room;
+  devices.resize(config.topology.gpus.size());
   for (const Gpu& gpu : config.topology.gpus) {
     if (deviceModels.find(gpu.label()) == std::string::npos) deviceModels += gpu.label() + " ";
   }
@@ -41,6 +42,7 @@ void NodeBrain::step(Instant now, Input input) {
             for (ObjectId object : from.orders.release) s.release(object);
             for (JobId job : from.orders.ended) s.ended(job);
             for (TaskId task : from.orders.giveBack) s.giveBackUnbegun(task);
+            if (from.orders.restoreDevices) s.restoreDevices();
           },
           [&](ExecutorUp& up) { s.executorUp(up.executor); },
           [&](ExecutorFailed& failed) { s.executorFailed(now, failed.executor, failed.why); },
@@ -57,6 +59,7 @@ void NodeBrain::step(Instant now, Input input) {
 void NodeBrain::settle(Instant now, std::vector<Output>& out) {
   State& s = *state_;
   s.callTime = now;
+  s.giveBackStrays();
   s.decideAll(now);
   if (s.planDue || (s.deadline && now >= *s.deadline)) s.plan(now);
   for (Lane* lane : s.active) s.send(*lane);

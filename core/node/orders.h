@@ -98,7 +98,8 @@ struct TaskDone {
                       // a stored one its bytes in place, for this process alone
   Bytes size = 0;     // of a stored result, which lies in the store under the task's id
   FailurePtr failure;
-  Duration ran{};     // from the function's start to its end (device work included)
+  Duration ran{};     // from the function's start to its end (device work included); 0: it never
+                      // began
   std::uint32_t gpu = kNoGpu;  // index of the first device it had
   std::uint8_t variant = 0;    // which of the class's variants it was; told by the node
   DeviceHealth health = DeviceHealth::ok;

@@ -16,12 +16,13 @@
 //   unmade counts the inputs that are coming; for each the ring of the task that makes it has an
 //     element; if that one ends without a result this one is returned, or orphaned if it follows
 //   an object's pins are the stored inputs of live tasks that name it
-//   room is the node's total less what the slots hold
+//   room is the node's total less what the slots hold; no open slot has a device that is out of
+//     service
 //   a lane is in `active` exactly while it has tasks in its lists, or slots
 //
 // tasks.cc moves tasks, chains.cc those that wait for others, objects.cc objects, executors.cc
 // executors; variants.cc gives tasks with variants to lanes; lanes.cc decides who gets slots and
-// sends.
+// sends; devices.cc takes devices out of service.
 
 #include "core/base/rings.h"
 #include "core/node/id_table.h"
@@ -62,7 +63,8 @@ struct Lane {
   Choice* choice = nullptr;  // of a variant
   std::uint8_t way = 0;      // which one
   Duration backlog{};        // of a variant: what its tasks are expected to take
-  bool feasible = false;  // fits on the idle node
+  bool feasible = false;  // fits on the idle node, on devices that are in service
+  std::uint64_t killedOn = 0;  // devices (bits) where its tasks killed contexts, see devices.cc
 
   TaskList queue;
   TaskList sent;
@@ -116,6 +118,7 @@ struct Task {
   At at = At::nowhere;
   bool suspect = false;
   bool cancelled = false;
+  bool recalled = false;       // it cannot run here any more, and its executor was told to drop it
   bool awaited = false;        // others wait for its result, or may come and wait
   bool announced = false;      // sent as awaited: those who wait may follow
   bool orphaned = false;       // following, and one that it waits for is over without a result
@@ -142,6 +145,16 @@ struct Executor {
   JobId ended;         // that job; its objects go when its threads are gone
   bool up = false;
   Orders orders;       // owed since the last settle
+};
+
+// What speaks against a device since a task last ended well there, see devices.cc.
+struct DeviceRecord {
+  struct Charge {
+    TaskId task;
+    ClassIndex lane = 0;
+  };
+  std::vector<Charge> charges;  // fewer than kTooMany
+  std::string outOfService;     // why it is; empty: it is in service
 };
 
 // A task that waits for something: out of date if another has its place by now.
@@ -173,6 +186,7 @@ struct NodeBrain::State {
   void enqueue(std::uint32_t index);
   void fail(std::uint32_t index, FailureKind kind, std::string message, TaskId where = {});
   void refuse(const Assignment& assignment, FailureKind kind, std::string message);
+  void returnUnbegun(TaskId id, Attempt attempt);
   void forget(std::uint32_t index);  // unpins, unlinks, frees
   void failAll(Job& job, FailureKind kind, const std::string& message);
   std::uint32_t newTask();
@@ -180,6 +194,17 @@ struct NodeBrain::State {
   void prepend(TaskList& list, std::uint32_t index);
   void unlink(TaskList& list, std::uint32_t index);
   TaskList& listOf(Task& task);
+
+  // devices.cc
+  void endedWell(Lane& lane, std::uint32_t gpu);
+  bool endedBadly(Lane& lane, const TaskDone& done);  // whether the device is out of service now
+  void absolve(const Lane& lane);
+  void withdraw(std::uint32_t gpu, std::string why);
+  void restoreDevices();
+  void deviceServiceChanged();
+  bool isFeasible(const Lane& lane) const;  // of a variant: one of them all is
+  bool wouldBeFeasible(const Lane& lane) const;  // if all devices were in service
+  void giveBackStrays();
 
   // chains.cc
   bool awaitResult(ObjectId id, std::uint32_t index, RunInput& input);  // false: nobody makes it
@@ -266,7 +291,9 @@ struct NodeBrain::State {
   placement::TransferRate pulls;
   std::string deviceModels;  // of the node's devices: a task may get any of them
   placement::NodeRoom room;
-  placement::NodeRoom idleRoom;  // as it was at the start
+  placement::NodeRoom idleRoom;  // if no slot were open
+  std::vector<DeviceRecord> devices;  // by index
+  bool straysDue = false;  // some tasks may have become infeasible
 
   std::vector<std::unique_ptr<Job>> jobs;  // by id
   Job* lastJob = nullptr;                  // of the last lookup

@@ -77,12 +77,8 @@ void NodeBrain::State::assign(Instant now, Assignment&& assignment) {
                       " of job " + std::to_string(assignment.id.job().value));
   }
   Job& job = *lane->job;
-  bool isFeasible = lane->feasible;
-  if (lane->choice) {
-    const auto& ways = lane->choice->ways;
-    isFeasible = std::any_of(ways.begin(), ways.end(), [](auto* way) { return way->feasible; });
-  }
-  if (!isFeasible) {
+  if (!isFeasible(*lane)) {
+    if (wouldBeFeasible(*lane)) return returnUnbegun(assignment.id, assignment.attempt);
     std::string needs = show(lane->whole().needs);
     for (std::size_t way = 1; way < lane->whole().ways(); ++way) {
       needs += " or " + show(lane->whole().needsOf(way));
@@ -103,7 +99,7 @@ void NodeBrain::State::assign(Instant now, Assignment&& assignment) {
   task.attempt = assignment.attempt;
   task.lane = lane;
   task.missing = task.unmade = 0;
-  task.suspect = task.cancelled = task.announced = task.orphaned = false;
+  task.suspect = task.cancelled = task.recalled = task.announced = task.orphaned = false;
   task.awaited = assignment.awaited;
   task.hint = assignment.variant;
   task.trial = assignment.trial;
@@ -130,6 +126,7 @@ void NodeBrain::State::assign(Instant now, Assignment&& assignment) {
 void NodeBrain::State::enqueue(std::uint32_t index) {
   Task& task = tasks[index];
   Lane& lane = *task.lane;
+  straysDue = straysDue || !isFeasible(lane);
   if (lane.choice) {
     task.since = callTime;
     task.sizeClass = placement::sizeClassOf(task.bytes);
@@ -163,7 +160,11 @@ void NodeBrain::State::done(ExecutorId executor, TaskDone&& done) {
                   tasks[index].lane->job->executor == executor;
   bool stored = done.how == TaskDone::How::stored;
   if (!expected) {  // of a job that ended, or of an attempt that is charged already
-    if (stored && objectIndex.find(done.id) == kNoTask) owed.push_back(Drop{done.id});
+    if (!stored || objectIndex.find(done.id) != kNoTask) return;
+    auto from = executors.find(executor);
+    bool mayBeRead = from != executors.end() && !from->second.job;  // by threads of the ended job
+    if (mayBeRead) arrived(done.id, done.size);  // dropped with the others, when they are gone
+    else owed.push_back(Drop{done.id});
     return;
   }
   if (done.how == TaskDone::How::returned) return returned(index);
@@ -175,6 +176,13 @@ void NodeBrain::State::done(ExecutorId executor, TaskDone&& done) {
   if (stored) arrived(done.id, done.size);
   if (done.how == TaskDone::How::failed) {
     if (!done.failure) return fail(index, FailureKind::exception, "failed without a reason");
+    bool wasDropped = done.failure->kind == FailureKind::cancelled && task.recalled;
+    if (wasDropped && !task.cancelled) return giveBack(index);
+    bool isOut = done.health != DeviceHealth::ok && endedBadly(lane, done);
+    if (isOut && done.ran == Duration{}) {
+      straysDue = true;
+      return task.suspect ? giveBack(index) : returned(index);
+    }
     if (done.failure->node.empty()) {
       auto placed = std::make_shared<Failure>(*done.failure);
       placed->node = config.name;
@@ -187,6 +195,7 @@ void NodeBrain::State::done(ExecutorId executor, TaskDone&& done) {
     std::int64_t off = ran - lane.usual;
     lane.usual = lane.measured ? lane.usual + off / (off < 0 ? kDown : kUp) : ran;
     lane.measured = true;
+    endedWell(lane, done.gpu);
     if (lane.choice) learnRun(lane, task.sizeClass, done);
     if (task.waiters != 0) made(index, done);
     owedReport.done.push_back(std::move(done));
@@ -234,6 +243,15 @@ void NodeBrain::State::refuse(const Assignment& assignment, FailureKind kind, st
   done.attempt = assignment.attempt;
   done.how = TaskDone::How::failed;
   done.failure = std::move(failure);
+  owedReport.done.push_back(std::move(done));
+}
+
+// Nothing came of an assignment; the head is to think again.
+void NodeBrain::State::returnUnbegun(TaskId id, Attempt attempt) {
+  TaskDone done;
+  done.id = id;
+  done.attempt = attempt;
+  done.how = TaskDone::How::returned;
   owedReport.done.push_back(std::move(done));
 }
 

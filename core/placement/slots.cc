@@ -56,6 +56,10 @@ Bytes partOf(Bytes total, std::size_t count, std::size_t i) {
   return total / count + (i < total % count ? 1 : 0);
 }
 
+bool isInService(const NodeRoom& room, std::uint32_t device) {
+  return (room.outOfService >> device & 1) == 0;
+}
+
 std::optional<std::vector<DeviceGrant>> chooseDevices(const Topology& topology,
                                                       const NodeRoom& room,
                                                       const ResourceSet& needs) {
@@ -69,7 +73,7 @@ std::optional<std::vector<DeviceGrant>> chooseDevices(const Topology& topology,
   if (whole != 0) {
     std::vector<std::uint32_t> idle;
     for (std::uint32_t i = 0; i < room.devices.size(); ++i) {
-      bool fits = room.devices[i] == Amount::kPerUnit &&
+      bool fits = isInService(room, i) && room.devices[i] == Amount::kPerUnit &&
                   room.deviceMemory[i] >= partOf(needs.gpuMemory, count, 0);
       if (fits) idle.push_back(i);
     }
@@ -84,7 +88,8 @@ std::optional<std::vector<DeviceGrant>> chooseDevices(const Topology& topology,
     for (std::uint32_t i = 0; i < room.devices.size(); ++i) {
       bool taken = std::any_of(devices.begin(), devices.end(),
                                [&](const DeviceGrant& grant) { return grant.gpu == i; });
-      if (taken || room.devices[i] < share || room.deviceMemory[i] < memory) continue;
+      if (taken || !isInService(room, i)) continue;
+      if (room.devices[i] < share || room.deviceMemory[i] < memory) continue;
       auto fullness = [&](std::uint32_t gpu) {
         return std::tuple(room.devices[gpu], room.deviceMemory[gpu]);
       };

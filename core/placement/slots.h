@@ -16,7 +16,8 @@
 //   beside   cores come from the domains of the slot's devices, in turn, while those last.
 //
 // A node may offer fewer cores or devices than its topology has (the sums say so); if it offers
-// more cpus than cores, each core is shared by as many as that takes.
+// more cpus than cores, each core is shared by as many as that takes.  A device that is out of
+// service is not given out; what slots hold of it is theirs until they give it back.
 //
 // Complexity: O(cores + devices) a call; whole devices O(2^n * n) for at most 12 idle ones, above
 // that a greedy choice from each start, O(n^3).
@@ -36,6 +37,7 @@ struct NodeRoom {
   std::vector<std::int64_t> devices;    // free parts of each device
   std::vector<Bytes> deviceMemory;      // free bytes of each device
   std::int64_t coreParts = Amount::kPerUnit;  // of an idle core; more if cpus are oversubscribed
+  std::uint64_t outOfService = 0;       // a bit for each device
 
   bool operator==(const NodeRoom&) const = default;
 };

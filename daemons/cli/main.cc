@@ -73,6 +73,11 @@ void addNode(CLI::App& app, Command& command) {
   CLI::App* info = addAsking(*node, command, "info", "All that is known of a node",
                              [&command]() { return nodeInfo(command.head, command.node); });
   info->add_option("node", command.node, "Its name, or the beginning of it, or its id")->required();
+  CLI::App* restore =
+      addAsking(*node, command, "restore", "Take devices that are out of service back",
+                [&command]() { return restoreNode(command.head, command.node); });
+  restore->add_option("node", command.node, "Its name, or the beginning of it, or its id")
+      ->required();
   CLI::App* detect = node->add_subcommand("detect", "What this machine would offer");
   detect->add_option("--topology", command.detect.topology,
                      "An hwloc XML file, or synthetic:DESCRIPTION, instead of this machine");

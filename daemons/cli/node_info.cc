@@ -64,6 +64,24 @@ void printTree(const rpc::NodeRow& row) {
   std::printf("%s", gpu::describe(view.topology, view.withdrawn).c_str());
 }
 
+void printRestored(const rpc::NodeRow& row, Format format) {
+  const head::NodeView& view = row.view;
+  std::vector<std::string> lines = outOfService(view.topology, view.withdrawn);
+  Json all = {{"schemaVersion", 1}, {"id", view.node.value}, {"name", view.name},
+              {"restored", Json::array()}};
+  for (const WithdrawnGpu& out : view.withdrawn) all["restored"].push_back(out.gpu);
+  switch (format) {
+    case Format::json: std::printf("%s\n", all.dump(2).c_str()); break;
+    case Format::jsonl: std::printf("%s\n", all.dump().c_str()); break;
+    case Format::id: std::printf("%u\n", view.node.value); break;
+    case Format::table:
+    case Format::wide:
+      for (const std::string& line : lines) std::printf("back in service: %s\n", line.c_str());
+      if (lines.empty()) std::printf("node %s: nothing is out of service\n", view.name.c_str());
+      break;
+  }
+}
+
 }  // namespace
 
 int nodeInfo(const HeadOptions& options, const std::string& node) {
@@ -79,6 +97,21 @@ int nodeInfo(const HeadOptions& options, const std::string& node) {
       case Format::table:
       case Format::wide: printTree(*row.value()); break;
     }
+    return 0;
+  });
+}
+
+int restoreNode(const HeadOptions& options, const std::string& node) {
+  return Inspection(options).run([&](schema::Inspector::Client& inspector, kj::WaitScope& scope) {
+    Result<std::vector<rpc::NodeRow>> rows = nodesOf(inspector, scope);
+    if (!rows) return complain(rows.error().why);
+    Result<const rpc::NodeRow*> row = find(rows.value(), node);
+    if (!row) return complain(row.error().why);
+    auto request = inspector.restoreDevicesRequest();
+    request.setNode(row.value()->view.node.value);
+    auto response = request.send().wait(scope);
+    if (response.hasRefusal()) return complain(rpc::read(response.getRefusal()).why);
+    printRestored(*row.value(), options.format);
     return 0;
   });
 }

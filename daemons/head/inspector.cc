@@ -78,6 +78,18 @@ class InspectorServer final : public schema::Inspector::Server {
     return kj::READY_NOW;
   }
 
+  kj::Promise<void> restoreDevices(RestoreDevicesContext context) override {
+    NodeId node{context.getParams().getNode()};
+    if (state_.driver.find(node)) {
+      state_.driver.feed(head::RestoreDevices{node});
+    } else {
+      rpc::write(Refusal{RefusalCode::unknown,
+                         "node " + std::to_string(node.value) + " is not there"},
+                 context.getResults().initRefusal());
+    }
+    return kj::READY_NOW;
+  }
+
  private:
   const head::HeadBrain& brain() const { return state_.driver.brain(); }
 

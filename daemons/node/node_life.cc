@@ -309,7 +309,13 @@ void NodeLife::State::perform(node::Output output) {
     append(pending.dropped, report->report.dropped);
     append(pending.costs, report->report.costs);
     if (report->report.pullRate != 0) pending.pullRate = report->report.pullRate;
-    if (report->report.withdrawn) pending.withdrawn = std::move(report->report.withdrawn);
+    if (auto& withdrawn = report->report.withdrawn) {
+      for (const WithdrawnGpu& out : *withdrawn) {
+        spdlog::warn("gpu {} is out of service: {}", out.gpu, out.why);
+      }
+      if (withdrawn->empty()) spdlog::info("all devices are back in service");
+      pending.withdrawn = std::move(withdrawn);
+    }
   } else if (auto* start = std::get_if<node::StartExecutor>(&output)) {
     executors_->start(start->executor, start->job);
   } else if (auto* stop = std::get_if<node::StopExecutor>(&output)) {

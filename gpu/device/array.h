@@ -33,6 +33,7 @@ struct DeviceBlock {
   std::uint64_t address = 0;
   Bytes bytes = 0;
   std::size_t place = 0;  // in the owner's list
+  bool lent = false;      // see Array::lend
 };
 
 // Gives the block back to its owner, if it still has one.
@@ -85,6 +86,11 @@ class Array {
   View<T> view() { return {data(), size()}; }
   View<const T> view() const { return {data(), size()}; }
   operator View<const T>() const { return view(); }
+
+  // For dlpack.h: somebody outside uses the memory.  A task that ends while it is lent fails.
+  void lend() {
+    if (block_) block_->lent = true;
+  }
 
   // For task_codecs.h: the memory itself; the array is empty afterwards.
   OwnedBlock giveUp() && { return std::move(block_); }

@@ -35,6 +35,7 @@ Context::Context(Pipeline& pipeline, TaskStay& stay)
 Context::~Context() = default;
 
 int Context::device() const { return static_cast<int>(state_->device.index()); }
+int Context::cudaDevice() const { return state_->device.ordinal(); }
 const std::string& Context::name() const { return state_->device.label(); }
 bool Context::emulated() const { return state_->device.gpu().emulated; }
 TaskStream Context::stream() { return {*this, state_->pipeline.compute()}; }
@@ -51,6 +52,13 @@ Context& Context::on(std::size_t i) {
                       " among them");
   }
   return *all[i];
+}
+
+void Context::keep(std::shared_ptr<const void> owner, const void* data) {
+  state_->kept.push_back(std::move(owner));
+  for (DeviceBlock* block : state_->blocks) {  // what was lent may have come back
+    if (block->address == addressOf(data)) block->lent = false;
+  }
 }
 
 void Context::makeCurrent() {
@@ -179,7 +187,13 @@ void Context::send() {
     static_cast<void>(state.driver().ctxSetCurrent(state.pipeline.life().context()));
   }
   state.inputs.clear();
-  while (!state.blocks.empty()) release(*state.blocks.back());
+  while (!state.blocks.empty()) {
+    if (state.blocks.back()->lent) {
+      state.wrong = state.device.title() + ": an array that was given out as a DLPack tensor has "
+                    "not been given back when its task ended, and its memory ends with that";
+    }
+    release(*state.blocks.back());
+  }
   state.deliveries.clear();  // nobody synchronizes any more
   state.pipeline.turnToTail();
   for (State::Homeward& one : state.homeward) {

@@ -43,6 +43,7 @@ class Context {
   Context& operator=(const Context&) = delete;
 
   int device() const;              // the node's number for it: an index into its list of GPUs
+  int cudaDevice() const;          // the driver's, in this process: a cudaSetDevice argument
   const std::string& name() const;  // "NVIDIA H100", or "... [emulated]"
   bool emulated() const;
   TaskStream stream();  // for the user's own CUDA calls, and for launches
@@ -129,6 +130,10 @@ class Context {
   // Makes the device current for the user's own CUDA calls on this thread.  Only needed to go back
   // and forth between the devices of a task.
   void makeCurrent();
+
+  // For dlpack.h: lets go of `owner`, of memory at `data`, when everything has run that the task
+  // enqueues; on another thread.
+  void keep(std::shared_ptr<const void> owner, const void* data);
 
   // For task_codecs.h.  Host bytes stay where they are until the task has ended.  takeInput
   // enqueues their copy and answers with its address, which is good for the task's life.

@@ -92,6 +92,7 @@ class Context::State final : public Passage {
   std::vector<Delivery> deliveries;  // of copyToHost, for the next synchronize()
   std::vector<Delivery> results;     // for the task's end
   std::string wrong;                 // with what came after the function
+  std::vector<std::shared_ptr<const void>> kept;  // for the task alone; it lets go of them last
 };
 
 }  // namespace alnilam::gpu

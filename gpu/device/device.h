@@ -106,6 +106,7 @@ class Device {
   ~Device();
 
   const Driver& driver() const { return driver_; }
+  int ordinal() const { return ordinal_; }
   std::uint32_t index() const { return index_; }
   const Gpu& gpu() const { return gpu_; }
   const std::string& label() const { return label_; }

@@ -32,7 +32,38 @@ Whereabouts whereabouts(alnilam::gpu::Context& gpu, const std::string& arrived,
   return {gpu.device(), gpu.name(), visible ? visible : "unset"};
 }
 
+namespace {
+
+// Adds 1 to the number at its parameter.
+constexpr char kBumpPtx[] = R"(
+.version 7.0
+.target sm_75
+.address_size 64
+.visible .entry bump(.param .u64 bump_param_0)
+{
+  .reg .b32 %r<3>;
+  .reg .b64 %rd<3>;
+  ld.param.u64 %rd1, [bump_param_0];
+  cvta.to.global.u64 %rd2, %rd1;
+  ld.global.u32 %r1, [%rd2];
+  add.s32 %r2, %r1, 1;
+  st.global.u32 [%rd2], %r2;
+  ret;
+}
+)";
+const alnilam::gpu::Kernel<void(int*)> kBump{std::string_view(kBumpPtx), "bump"};
+
+}  // namespace
+
+alnilam::gpu::Array<int> bump(alnilam::gpu::Context& gpu,
+                               alnilam::gpu::View<const int> values) {
+  auto there = gpu.copyHere(values, gpu);
+  kBump({}, {})(gpu, there);
+  return there;
+}
+
 ALNILAM_TASK(whereabouts);
+ALNILAM_TASK(bump);
 
 namespace {
 
@@ -68,8 +99,37 @@ void devices(Cluster& cluster, const Arguments& arguments) {
   checkContains(refused.what(), "gpus");
 }
 
+// COUNT [left|none]: COUNT tasks launch a kernel each, and a device is lost meanwhile.  With
+// another left all of them end well; with none some do, and the others are told why.  Says "ran",
+// and waits for a line before it ends.
+void deviceLost(Cluster& cluster, const Arguments& arguments) {
+  check(arguments.size() == 2, "there is a COUNT and whether a device is left");
+  int count = std::atoi(arguments[0].c_str());
+  std::vector<Ref<alnilam::gpu::Array<int>>> tasks;
+  for (int i = 0; i < count; ++i) {
+    tasks.push_back(cluster.submit({.gpus = 0.5, .retries = 0}, bump, std::vector<int>{i}));
+  }
+  int refused = 0;
+  for (int i = 0; i < count; ++i) {
+    try {
+      checkEqual(cluster.get(tasks[static_cast<std::size_t>(i)]).at(0), i + 1, "a result");
+    } catch (const InfeasibleError& error) {
+      checkContains(error.what(), "in service");
+      ++refused;
+    }
+  }
+  bool isLeft = arguments[1] == "left";
+  check(isLeft == (refused == 0), std::to_string(refused) + " tasks were told that none is left");
+  check(refused < count, "some ended well before");
+  tell("ran");
+  hear();
+}
+
 }  // namespace
 
-void addDeviceScenarios(Scenarios& scenarios) { scenarios["devices"] = devices; }
+void addDeviceScenarios(Scenarios& scenarios) {
+  scenarios["devices"] = devices;
+  scenarios["device_lost"] = deviceLost;
+}
 
 }  // namespace e2e

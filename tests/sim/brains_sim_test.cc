@@ -19,7 +19,7 @@ TEST(BrainsSim, NoWorldBreaksAPromise) {
   std::uint64_t first = one ? std::strtoull(one, nullptr, 10) : 1;
   const char* many = std::getenv("ALNILAM_SEEDS");
   std::uint64_t last = one ? first : many ? std::strtoull(many, nullptr, 10) : 1000;
-  std::size_t events = 0, told = 0, released = 0;
+  std::size_t events = 0, told = 0, released = 0, withdrawn = 0;
   for (std::uint64_t seed = first; seed <= last && !HasFailure(); ++seed) {
     World world(seed, one != nullptr);
     world.run();
@@ -29,9 +29,12 @@ TEST(BrainsSim, NoWorldBreaksAPromise) {
     events += world.events();
     told += world.tasksTold();
     released += world.released();
+    withdrawn += world.withdrawals();
   }
   EXPECT_GT(told, 0u);
   EXPECT_TRUE(one || released > last) << "chains hardly ran as such: " << released;
+  EXPECT_TRUE(one || withdrawn > last / 20) << "devices were hardly lost: " << withdrawn;
+  RecordProperty("withdrawn", std::to_string(withdrawn));
   RecordProperty("events", std::to_string(events));
   RecordProperty("told", std::to_string(told));
   RecordProperty("released", std::to_string(released));

@@ -110,6 +110,7 @@ Program Program::random(Luck& luck) {
     if (task.crashes == kAlways) task.mayHaveValue = false;
     if (!task.put && !forgives) {
       task.mayEnd.insert(FailureKind::nodeLost);
+      task.mayEnd.insert(FailureKind::device);  // lost under it, twice
       task.mayEnd.insert(FailureKind::objectLost);
     }
     if (task.cancelled) task.mayEnd.insert(FailureKind::cancelled);

@@ -43,6 +43,8 @@ void SimNode::crash() {
   store_.clear();
   settling_ = false;
   wakesAt_.reset();
+  lostDevices_.clear();
+  withdrawn_.clear();
 }
 
 void SimNode::later(Link* link, Duration low, Duration high, std::function<void()> what) {
@@ -76,6 +78,7 @@ void SimNode::settle() {
   std::vector<node::Output> outputs;
   Instant now = world_.time().now();
   brain_->settle(now, outputs);
+  noteWithdrawn(outputs);
   for (node::Output& output : outputs) {
     world_.trace(name_ + " " + node::show(output));
     perform(output);
@@ -84,6 +87,26 @@ void SimNode::settle() {
     world_.violation(name_ + ": settling left something overdue");
   }
   wakeAtDeadline();
+}
+
+// What is withdrawn now is not granted in the same breath either.
+void SimNode::noteWithdrawn(const std::vector<node::Output>& outputs) {
+  for (const node::Output& output : outputs) {
+    auto* told = std::get_if<node::ToHead>(&output);
+    if (!told || !told->report.withdrawn) continue;
+    withdrawn_.clear();
+    for (const WithdrawnGpu& out : *told->report.withdrawn) withdrawn_.insert(out.gpu);
+    withdrawals_ += withdrawn_.size();
+  }
+  for (const node::Output& output : outputs) {
+    auto* to = std::get_if<node::ToExecutor>(&output);
+    if (!to) continue;
+    for (const SlotGrant& grant : to->orders.open) {
+      for (const DeviceGrant& device : grant.devices) {
+        if (withdrawn_.contains(device.gpu)) world_.violation(name_ + " grants what is withdrawn");
+      }
+    }
+  }
 }
 
 void SimNode::wakeAtDeadline() {
@@ -271,6 +294,12 @@ void SimNode::draw(ExecutorId id, SlotId slotId) {
   }
   auto& queue = executor.lanes[slot.grant.lane];
   if (queue.empty()) return;
+  if (auto gpu = lostDeviceOf(slot)) {
+    RunTask task = std::move(queue.front());
+    queue.pop_front();
+    failOn(*gpu, executor, task, {});
+    return draw(id, slotId);
+  }
   std::uint64_t number = ++started_;
   slot.busy = Running{std::move(queue.front()), number, {}};
   queue.pop_front();
@@ -322,6 +351,11 @@ void SimNode::finish(ExecutorId id, SlotId slotId) {
     return end(id, named ? task.id : TaskId{},
                known.exits ? FailureKind::exited : FailureKind::crashed);
   }
+  if (auto gpu = lostDeviceOf(slot)) {
+    failOn(*gpu, executor, task, ran.runs);
+    draw(id, slotId);
+    return reportSoon(id);
+  }
   TaskDone done;
   done.id = task.id;
   done.attempt = task.attempt;
@@ -352,6 +386,28 @@ void SimNode::finish(ExecutorId id, SlotId slotId) {
   }
   draw(id, slotId);
   reportSoon(id);
+}
+
+std::optional<std::uint32_t> SimNode::lostDeviceOf(const Slot& slot) const {
+  for (const DeviceGrant& device : slot.grant.devices) {
+    if (lostDevices_.contains(device.gpu)) return device.gpu;
+  }
+  return std::nullopt;
+}
+
+void SimNode::failOn(std::uint32_t gpu, Executor& executor, const RunTask& task, Duration ran) {
+  TaskDone& done = executor.report.done.emplace_back();
+  done.id = task.id;
+  done.attempt = task.attempt;
+  done.ran = ran;
+  done.how = TaskDone::How::failed;
+  done.health = DeviceHealth::deviceLost;
+  done.sickGpu = gpu;
+  auto why = std::make_shared<Failure>();
+  why->kind = FailureKind::device;
+  why->message = "made up";
+  done.failure = std::move(why);
+  executor.room.unmade(task.id, executor.report.done);
 }
 
 void SimNode::reportSoon(ExecutorId id) {

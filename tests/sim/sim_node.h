@@ -5,8 +5,8 @@
 // says; a task may throw or take its executor down.  What waits for results of its own executor
 // waits in the real waiting room.  The store is a map; a pull takes a while and
 // fails if the holder lost the object.  While it plays, the host checks what the brain does: no
-// core, device or byte is granted twice, inputs are in the store from a task's start to its end,
-// and nothing is dropped that is not there.
+// core, device or byte is granted twice, no device that is out of service is granted, inputs are in
+// the store from a task's start to its end, and nothing is dropped that is not there.
 
 #include "core/engine/waiting_room.h"
 #include "core/node/node_brain.h"
@@ -17,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 namespace alnilam::sim {
@@ -49,6 +50,9 @@ class SimNode {
   // The end of this life: everything is gone at once.
   void crash();
   void feed(node::Input input);
+  // From now on tasks on this device fail, until devices are mended or a next life begins.
+  void loseDevice(std::uint32_t gpu) { lostDevices_.insert(gpu); }
+  void mendDevices() { lostDevices_.clear(); }
 
   const std::string& name() const { return name_; }
   const Topology& topology() const { return topology_; }
@@ -63,6 +67,8 @@ class SimNode {
   std::size_t executors() const { return executors_.size(); }
   // Tasks that executors started by themselves when their inputs were made.
   std::uint64_t released() const { return released_; }
+  // Devices that the brain took out of service.
+  std::uint64_t withdrawals() const { return withdrawals_; }
 
   static constexpr Bytes kStoredSize = 100'000;
 
@@ -101,6 +107,9 @@ class SimNode {
   void draw(ExecutorId id, SlotId slot);
   void drawAll(ExecutorId id);
   void finish(ExecutorId id, SlotId slot);
+  std::optional<std::uint32_t> lostDeviceOf(const Slot& slot) const;
+  void failOn(std::uint32_t gpu, Executor& executor, const RunTask& task, Duration ran);
+  void noteWithdrawn(const std::vector<node::Output>& outputs);
   void checkInputs(const Executor& executor, const RunTask& task, const char* when);
   void reportSoon(ExecutorId id);
   // Runs `what` later, unless this life is over by then.
@@ -116,6 +125,9 @@ class SimNode {
   std::map<ObjectId, std::uint64_t> store_;
   std::uint64_t started_ = 0;
   std::uint64_t released_ = 0;
+  std::uint64_t withdrawals_ = 0;
+  std::set<std::uint32_t> lostDevices_;
+  std::set<std::uint32_t> withdrawn_;  // as the brain says
   bool settling_ = false;
   std::optional<Instant> wakesAt_;
 };

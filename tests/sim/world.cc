@@ -32,6 +32,7 @@ std::string show(const head::Output& output) {
     for (TaskId task : told->orders.cancel) text += " cancel " + alnilam::show(task);
     for (ObjectId object : told->orders.release) text += " release " + alnilam::show(object);
     for (JobId job : told->orders.ended) text += " ended " + std::to_string(job.value);
+    if (told->orders.restoreDevices) text += " restore devices";
     return text;
   }
   if (auto* accepted = std::get_if<head::NodeAccepted>(&output)) {
@@ -77,6 +78,12 @@ std::uint64_t World::released() const {
   return sum;
 }
 
+std::uint64_t World::withdrawals() const {
+  std::uint64_t sum = 0;
+  for (const auto& host : hosts_) sum += host->node->withdrawals();
+  return sum;
+}
+
 // The first host has enough for every class of Program; the others have what they have.
 Topology World::topologyOf(std::size_t host) {
   Topology topology;
@@ -106,6 +113,7 @@ void World::run() {
     time_.after(luck_.between(0us, 20ms), [this, &one = *client] { openClient(one); });
   }
   if (luck_.percent(70)) planTroubles();
+  if (luck_.percent(40)) planLosses();
   sweep();
   while (!swept_ && violations_.empty()) {
     if (time_.now() > kBound || time_.events() > kMaxEvents) {
@@ -181,6 +189,29 @@ void World::planTroubles() {
         host.fromHead.busyUntil = std::max(host.fromHead.busyUntil, until);
       });
     }
+  }
+}
+
+// Any device but the first host's first, which runs what no other can.  People may have devices
+// restored, mended or not.
+void World::planLosses() {
+  std::size_t losses = 1 + luck_.below(3);
+  for (std::size_t i = 0; i < losses; ++i) {
+    Host& host = *hosts_[luck_.below(kHosts)];
+    auto gpus = static_cast<std::uint32_t>(host.node->topology().gpus.size());
+    std::uint32_t first = &host == hosts_[0].get() ? 1 : 0;
+    if (gpus <= first) continue;
+    auto gpu = first + static_cast<std::uint32_t>(luck_.below(gpus - first));
+    time_.after(luck_.between(0us, 300ms), [this, &host, gpu] {
+      trace(host.node->name() + " loses device " + std::to_string(gpu));
+      host.node->loseDevice(gpu);
+    });
+    if (luck_.percent(50)) continue;
+    bool isMended = luck_.percent(50);
+    time_.after(luck_.between(300ms, 600ms), [this, &host, isMended] {
+      if (isMended) host.node->mendDevices();
+      if (host.id) feedHead(head::RestoreDevices{host.id});
+    });
   }
 }
 

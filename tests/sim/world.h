@@ -2,8 +2,9 @@
 // One head brain, three node brains and their clients in virtual time, and a checker.
 //
 // A seed decides everything: topologies, programs, delays, who crashes and when, whose link stalls
-// until it is declared lost.  Links keep their order, as TCP does; what a dead node had under way
-// may or may not arrive, and its loss is heard of after that, or never but by silence.
+// until it is declared lost, which devices are lost and whether they come back.  Links keep their
+// order, as TCP does; what a dead node had under way may or may not arrive, and its loss is heard
+// of after that, or never but by silence.
 //
 // The checker accepts a world if every client heard of each object that it wanted, at least once
 // and at most once for each Want, never two different things, with the value that direct evaluation
@@ -35,6 +36,7 @@ class World final : private Surroundings {
   std::uint64_t tasksTold() const { return told_; }
   // Tasks that executors started without a word from their node.
   std::uint64_t released() const;
+  std::uint64_t withdrawals() const;  // of devices
 
  private:
   struct Host {
@@ -76,6 +78,7 @@ class World final : private Surroundings {
   void crash(Host& host);
   void beat(Host& host, std::uint32_t life);
   void planTroubles();
+  void planLosses();
   void feedHead(head::Input input);
   void placeSoon();
   void perform(std::vector<head::Output>& outputs);

@@ -24,5 +24,6 @@
 #include "daemons/program/connect.h"
 #include "gpu/device/array.h"
 #include "gpu/device/context.h"
+#include "gpu/device/dlpack.h"
 #include "gpu/device/kernel.h"
 #include "gpu/device/task_codecs.h"
