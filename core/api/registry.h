@@ -18,7 +18,15 @@ struct TaskFunction {
   const void* address = nullptr;
   Thunk thunk = nullptr;
   bool wantsGpu = false;      // its first parameter is gpu::Context&
+  // For each of its parameters (without that one), whether it looks at the bytes of its inputs on
+  // the device alone, so that nothing of them but an array's header need be in host memory.
+  std::vector<bool> onDevice = {};
 };
+
+// For each of a call's `inputs` inputs, whether all parameters that it goes to are on the device;
+// of one that goes to none, it is false.  So it is for all if the bytes are not `of`'s arguments.
+std::vector<bool> inputsOnDevice(const TaskFunction& of, std::span<const std::byte> arguments,
+                                 std::size_t inputs);
 
 // Adds; registering the same address or name twice with different content is a bug.
 void registerTask(TaskFunction function);

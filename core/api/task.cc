@@ -2,6 +2,35 @@
 
 #include <cstring>
 
+namespace alnilam {
+
+std::vector<bool> inputsOnDevice(const TaskFunction& of, std::span<const std::byte> arguments,
+                                 std::size_t inputs) {
+  std::vector<bool> elsewhere(inputs), onDevice(inputs);
+  std::vector<std::span<const std::byte>> nothing(inputs);
+  TaskCall call;
+  call.arguments = arguments;
+  call.inputs = nothing;
+  try {
+    detail::ArgumentCursor cursor(call);
+    for (bool there : of.onDevice) {
+      detail::ArgumentCursor::Source source = cursor.next();
+      for (std::size_t i = 0; i < source.count; ++i) {
+        (there ? onDevice : elsewhere)[source.first + i] = true;
+      }
+    }
+    cursor.finish();
+  } catch (const BadArgumentsError&) {
+    return std::vector<bool>(inputs);
+  }
+  for (std::size_t i = 0; i < inputs; ++i) {
+    if (elsewhere[i]) onDevice[i] = false;
+  }
+  return onDevice;
+}
+
+}  // namespace alnilam
+
 namespace alnilam::detail {
 
 void ArgumentCursor::need(std::size_t n) const {
@@ -38,6 +67,8 @@ ArgumentCursor::Source ArgumentCursor::next() {
       std::size_t index = word();
       if (index >= call_.inputs.size()) throwBadBytes("an input is missing");
       source.object = call_.inputs[index];
+      source.first = index;
+      source.count = 1;
       return source;
     }
     case 2: {
@@ -48,6 +79,8 @@ ArgumentCursor::Source ArgumentCursor::next() {
       }
       source.many = true;
       source.inputs = call_.inputs.subspan(first, count);
+      source.first = first;
+      source.count = count;
       return source;
     }
     default: throwBadBytes("an argument is of no known kind");

@@ -18,6 +18,8 @@
 //     // task has ended; readArray (array_layout.h) gives count and offset.  call.gpu is not null
 //     // if the function takes a gpu::Context&.
 //     static gpu::View<const T> take(std::span<const std::byte> object, TaskCall& call);
+//     // It looks at the header alone: elements that a device is still making may be missing.
+//     static constexpr bool kOnDevice = true;
 //   };
 //   template <typename T> struct ResultCodec<gpu::Array<T>> {
 //     // Asks call.result->room(arrayLayout(sizeof(T), n).total) once, writes the header by
@@ -87,6 +89,7 @@ class ArgumentCursor {
     bool many = false;                                  // a run of inputs, else one value
     std::span<const std::byte> object;                  // of one value: its encoding
     std::span<const std::span<const std::byte>> inputs;  // of a run
+    std::size_t first = 0, count = 0;  // which of the call's inputs it is made of
   };
 
   explicit ArgumentCursor(const TaskCall& call) : call_(call) {}
@@ -165,9 +168,26 @@ void thunk(TaskCall& call) {
   callTask<f, R, Gpu::value>(call, typename Gpu::Rest{});
 }
 
+// See TaskFunction::onDevice.
+template <typename P>
+consteval bool isOnDevice() {
+  using Element = typename ElementOf<P>::type;
+  if constexpr (!std::is_void_v<Element>) {
+    return requires { ArgumentCodec<Element>::kOnDevice; };
+  } else {
+    return requires { ArgumentCodec<P>::kOnDevice; };
+  }
+}
+template <typename... P>
+std::vector<bool> areOnDevice(TypeList<P...>) {
+  return {isOnDevice<std::decay_t<P>>()...};
+}
+
 template <auto f, typename R, typename... P>
 TaskFunction taskFunction(const char* name, R (*address)(P...)) {
-  return {name, reinterpret_cast<const void*>(address), &thunk<f, R, P...>, TakesGpu<P...>::value};
+  using Gpu = TakesGpu<P...>;
+  return {name, reinterpret_cast<const void*>(address), &thunk<f, R, P...>, Gpu::value,
+          areOnDevice(typename Gpu::Rest{})};
 }
 
 // `F` is the function's type: naming it makes the compiler say "overloaded" where that is the case.

@@ -44,8 +44,12 @@ void DeviceFeed::run(RunTask task) {
   DeviceEnd end;  // of one that does not begin
   if (!refused && !devices_) refused = call.fail(FailureKind::device, "", why_);
   if (!refused) {
+    inputs_.clear();
+    for (const RunInput& input : stay->task().inputs) {
+      inputs_.push_back({input.object, input.held.bytes(), input.coming});
+    }
     try {
-      context = &devices_->begin(stay->task().id, *stay);
+      context = devices_->begin(stay->task().id, *stay, inputs_);
     } catch (const DeviceLostError& lost) {
       end.health = DeviceHealth::deviceLost;
       end.sickGpu = lost.gpu();
@@ -54,8 +58,9 @@ void DeviceFeed::run(RunTask task) {
       refused = call.fail(std::current_exception());
     }
   }
-  if (refused) {
-    report(std::move(*refused), stay->task().awaited, end);
+  if (!context) {
+    if (refused) report(std::move(stay->task()), std::move(*refused), end);
+    else ends_.again(std::move(stay->task()));
     leave();
     return;
   }
@@ -64,27 +69,32 @@ void DeviceFeed::run(RunTask task) {
   } catch (...) {
     stay->thrown = std::current_exception();
   }
+  TaskId id = stay->task().id;
+  Blob result;  // while nobody writes to it
+  bool mayBeFollowed = stay->task().awaited && !stay->thrown;
+  if (mayBeFollowed) result = call.begunResult();
   static_cast<void>(stay.release());  // it may be gone before finish returns
-  devices_->finish();
+  bool stays = devices_->finish();
+  if (stays && mayBeFollowed) ends_.enqueued(id, std::move(result));
 }
 
 void DeviceFeed::hear(std::unique_ptr<Stay> stay, const DeviceEnd& end) {
-  bool awaited = stay->task().awaited;
   if (end.how == DeviceEnd::How::undone) {
     stay->run().abandon();
     ends_.again(std::move(stay->task()));
-  } else if (stay->thrown) {  // closer to the cause than what the device says of it
-    report(stay->run().fail(stay->thrown), awaited, end);
-  } else if (end.how == DeviceEnd::How::failed) {
-    report(stay->run().fail(end.kind, "", end.why), awaited, end);
   } else {
-    report(stay->run().succeed(), awaited, end);
+    TaskRun& run = stay->run();
+    bool failed = end.how == DeviceEnd::How::failed;
+    TaskDone done = stay->thrown ? run.fail(stay->thrown)  // closer to the cause
+                    : failed     ? run.fail(end.kind, "", end.why)
+                                 : run.succeed();
+    report(std::move(stay->task()), std::move(done), end);
   }
   stay.reset();  // before the feed may go
   leave();
 }
 
-void DeviceFeed::report(TaskDone done, bool awaited, const DeviceEnd& end) {
+void DeviceFeed::report(RunTask task, TaskDone done, const DeviceEnd& end) {
   done.ran = end.ran;
   done.gpu = gpu_;
   done.health = end.health;
@@ -93,7 +103,7 @@ void DeviceFeed::report(TaskDone done, bool awaited, const DeviceEnd& end) {
     std::lock_guard lock(mutex_);
     usual_ = usual_ ? *usual_ + (end.ran - *usual_) / 8 : end.ran;
   }
-  ends_.done(std::move(done), awaited);
+  ends_.done(std::move(task), std::move(done));
 }
 
 // The last that is done for a task: once nothing is inside, the feed may be destroyed.

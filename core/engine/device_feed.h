@@ -8,7 +8,8 @@
 // counts them.
 //
 // What a device did not do through no fault of the task's (DeviceEnd::undone) is given back, to be
-// run again ahead of what queues.
+// run again; so is a task whose inputs turn out not to be on a device any more.  A result that is
+// on the devices is told of as soon as it is enqueued, for tasks that may follow it there.
 //
 // Threading: run() and drain() on the slot's thread; the rest from any.
 // Lifetime: as long as the slot is open; drain() first.
@@ -20,16 +21,20 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 namespace alnilam {
 
 class DeviceFeed {
  public:
-  // Both may be called by any thread, and run() may call them before it returns.
+  // All may be called by any thread, and by run() before it returns; `enqueued` by that alone.
   struct Ends {
-    std::function<void(TaskDone, bool awaited)> done;
+    std::function<void(RunTask, TaskDone)> done;
     std::function<void(RunTask)> again;
     std::function<void()> moved;  // after either: there is one less on the devices
+    // The result of an awaited task will be in these bytes; an array's header is there.  The task
+    // may have ended meanwhile.
+    std::function<void(TaskId, Blob)> enqueued;
   };
 
   // `devices` is null where they could not be opened: every task fails then, with `why`.
@@ -49,7 +54,7 @@ class DeviceFeed {
  private:
   class Stay;
   void hear(std::unique_ptr<Stay> stay, const DeviceEnd& end);
-  void report(TaskDone done, bool awaited, const DeviceEnd& end);
+  void report(RunTask task, TaskDone done, const DeviceEnd& end);
   void leave();
 
   const Invocation& invocation_;
@@ -57,6 +62,7 @@ class DeviceFeed {
   const std::string why_;
   const std::uint32_t gpu_;
   const Ends ends_;
+  std::vector<DeviceInput> inputs_;  // of the task that begins
   mutable std::mutex mutex_;
   std::condition_variable empty_;
   std::size_t inside_ = 0;

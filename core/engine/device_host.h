@@ -7,10 +7,16 @@
 // which its DeviceTask is told on another thread.  Meanwhile the slot's thread goes on to the next
 // task: a slot's tasks follow each other on the device in the order in which they began.
 //
-//   gpu::Context& gpu = slot.begin(id, task);   // may wait for room, throws if there is no device
+//   gpu::Context* gpu = slot.begin(id, task, inputs);  // may wait for room
 //   ... the function enqueues ...
-//   slot.finish();                              // from here on `task` is the device's
-//   ... on some thread: task.ended(end) ...     // once
+//   slot.finish();                           // from here on `task` is the device's
+//   ... on some thread: task.ended(end) ...  // once
+//
+// A result that a device made stays there, under its task's id, for tasks that take it as an input:
+// as long as there is room, or until `forget`.  So a task may begin while what it takes is yet to
+// be made: the device has been given the work that makes it, and does the one after the other
+// without the host in between.  Whether what is made on that ground counts is for the caller to
+// settle, once it knows how the earlier task ended.
 //
 // core/ cannot include gpu/, so whoever wires a process together hands in a DeviceHost
 // (gpu/device/device_host.h has the real one) or none, and then tasks with devices fail.
@@ -21,7 +27,9 @@
 #include "core/api/errors.h"
 #include "core/node/orders.h"
 
+#include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 
 namespace alnilam {
@@ -65,19 +73,28 @@ class DeviceTask {
   virtual void ended(const DeviceEnd& end) = 0;
 };
 
+// An input of a task, as its function is given it.
+struct DeviceInput {
+  ObjectId object;
+  std::span<const std::byte> bytes;
+  bool coming = false;  // of the bytes only an array's header is there; the rest is on a device
+};
+
 // One slot's devices.  Destroyed when none of its tasks is on them.
 class SlotDevices {
  public:
   virtual ~SlotDevices() = default;
 
-  // Makes the context current on this thread and starts a task's stay on the device.  Throws
-  // DeviceError (DeviceLostError if that is why) or OutOfDeviceMemory, and then `task` is not told
-  // anything.
-  virtual gpu::Context& begin(TaskId id, DeviceTask& task) = 0;
+  // Makes the context current on this thread and starts a task's stay on the device.  Null if an
+  // input that is coming is on no device from which this one can take it: the task can begin once
+  // the bytes are there.  Throws DeviceError (DeviceLostError if that is why) or OutOfDeviceMemory.
+  // Either way `task` is not told anything then.
+  virtual gpu::Context* begin(TaskId id, DeviceTask& task,
+                              std::span<const DeviceInput> inputs) = 0;
 
   // The function of the task that began last has returned, or thrown.  Frees what it allocated, in
-  // the order of its work.
-  virtual void finish() = 0;
+  // the order of its work.  Answers whether its result is on a device now, for others to take.
+  virtual bool finish() = 0;
 };
 
 class DeviceHost {
@@ -85,6 +102,8 @@ class DeviceHost {
   virtual ~DeviceHost() = default;
   // Throws DeviceError, for instance if the device does not exist.
   virtual std::unique_ptr<SlotDevices> open(const SlotGrant& grant) = 0;
+  // Nobody will take this result any more: it is void, or has been released.
+  virtual void forget(ObjectId object) = 0;
 };
 
 }  // namespace alnilam

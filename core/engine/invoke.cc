@@ -48,11 +48,12 @@ std::span<std::byte> TaskRun::Sink::room(Bytes size) {
 void TaskRun::Sink::giveTo(TaskDone& done) {
   done.size = size_;
   done.how = stored_ ? TaskDone::How::stored : TaskDone::How::held;
-  if (stored_) {
-    std::shared_ptr<void> nobody;  // the node keeps the place
-    held_ = Blob::adopt(std::shared_ptr<const std::byte>(nobody, stay_.data()), stay_.size());
-  }
-  done.held = std::move(held_);
+  done.held = stored_ ? inPlace() : std::move(held_);
+}
+
+Blob TaskRun::Sink::inPlace() const {
+  std::shared_ptr<void> nobody;  // the node keeps the place
+  return Blob::adopt(std::shared_ptr<const std::byte>(nobody, stay_.data()), stay_.size());
 }
 
 void TaskRun::Sink::abandon() {

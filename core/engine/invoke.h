@@ -43,6 +43,10 @@ class TaskRun {
   // Calls the function.  Throws what it throws.
   void call(gpu::Context* gpu);
 
+  // After the call, and before the devices may write to it: what there is of the result.  A small
+  // one is copied, a large one will be complete when the result is.
+  Blob begunResult() const { return sink_.begun(); }
+
   // At most one of these, once; after `succeed` the result has been moved out.
   TaskDone succeed();
   TaskDone fail(std::exception_ptr thrown);
@@ -57,9 +61,12 @@ class TaskRun {
     std::span<std::byte> room(Bytes size) override;
     bool isStored() const { return stored_; }
     void giveTo(TaskDone& done);
+    Blob begun() const { return stored_ ? inPlace() : held_; }
     void abandon();
 
    private:
+    Blob inPlace() const;
+
     TaskId task_;
     ResultStore* store_;
     Blob held_;

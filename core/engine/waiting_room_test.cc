@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <map>
 #include <string>
 #include <thread>
 
@@ -27,27 +28,46 @@ RunInput result(std::uint32_t index, bool stored = false) {
   return {id(index), Blob::copyOf(std::as_bytes(std::span("result", 6))), stored};
 }
 
-std::string made(WaitingRoom& room, std::uint32_t index) {
-  std::vector<RunTask> released;
-  room.made(id(index), result(index), released);
+// What a call led to: "5" released, "5..." released ahead of what it takes, "-5" returned, "=5"
+// ended with its own end, "~5" void, "!5" recalled.
+std::string show(const WaitingRoom::Outcome& out) {
   std::string text;
-  for (const RunTask& one : released) text += std::to_string(one.id.index()) + " ";
-  return text;
-}
-
-std::string unmade(WaitingRoom& room, std::uint32_t index) {
-  std::vector<TaskDone> ended;
-  room.unmade(id(index), ended);
-  std::string text;
-  for (const TaskDone& one : ended) {
-    EXPECT_EQ(one.how, TaskDone::How::returned);
-    EXPECT_EQ(one.attempt, Attempt{1});
-    text += std::to_string(one.id.index()) + " ";
+  for (const RunTask& one : out.released) {
+    bool ahead = false;
+    for (const RunInput& input : one.inputs) ahead = ahead || input.coming;
+    text += std::to_string(one.id.index()) + (ahead ? "... " : " ");
   }
+  for (const TaskDone& one : out.ended) {
+    EXPECT_EQ(one.attempt, Attempt{1});
+    text += (one.how == TaskDone::How::returned ? "-" : "=") + std::to_string(one.id.index()) + " ";
+  }
+  for (const TaskDone& one : out.voided) text += "~" + std::to_string(one.id.index()) + " ";
+  for (const auto& [one, lane] : out.recalled) text += "!" + std::to_string(one.index()) + " ";
   return text;
 }
 
-bool admit(WaitingRoom& room, RunTask task) { return room.admit(task); }
+std::string made(WaitingRoom& room, std::uint32_t index) {
+  WaitingRoom::Outcome out;
+  room.made(id(index), result(index), out);
+  return show(out);
+}
+std::string unmade(WaitingRoom& room, std::uint32_t index) {
+  WaitingRoom::Outcome out;
+  room.unmade(id(index), out);
+  return show(out);
+}
+std::string undone(WaitingRoom& room, std::uint32_t index) {
+  WaitingRoom::Outcome out;
+  room.undone(id(index), out);
+  return show(out);
+}
+
+bool admit(WaitingRoom& room, RunTask task) {
+  WaitingRoom::Outcome out;
+  bool isIn = room.admit(task, false, out);
+  EXPECT_TRUE(out.empty());
+  return isIn;
+}
 
 TEST(WaitingRoom, ReleasesATaskWhenTheLastOfItsInputsIsMade) {
   WaitingRoom room;
@@ -56,11 +76,11 @@ TEST(WaitingRoom, ReleasesATaskWhenTheLastOfItsInputsIsMade) {
   EXPECT_TRUE(admit(room, task(5, {1, -9, 2, 1})));
   EXPECT_EQ(room.size(), 1u);
   EXPECT_EQ(made(room, 1), "");
-  std::vector<RunTask> released;
-  room.made(id(2), result(2, true), released);
-  ASSERT_EQ(released.size(), 1u);
+  WaitingRoom::Outcome out;
+  room.made(id(2), result(2, true), out);
+  ASSERT_EQ(out.released.size(), 1u);
   EXPECT_EQ(room.size(), 0u);
-  const std::vector<RunInput>& inputs = released[0].inputs;
+  const std::vector<RunInput>& inputs = out.released[0].inputs;
   for (const RunInput& input : inputs) EXPECT_FALSE(input.coming);
   EXPECT_EQ(inputs[0].held.size(), 6u);
   EXPECT_EQ(inputs[1].held.size(), 0u) << "it was held before";
@@ -91,7 +111,8 @@ TEST(WaitingRoom, WhatIsNotExpectedIsNotAdmittedAndLeftAsItWas) {
   WaitingRoom room;
   room.expect(id(1));
   RunTask stranger = task(5, {1, 2});
-  EXPECT_FALSE(room.admit(stranger));
+  WaitingRoom::Outcome out;
+  EXPECT_FALSE(room.admit(stranger, true, out));
   EXPECT_EQ(stranger.inputs.size(), 2u);
   EXPECT_EQ(made(room, 1), "");
   EXPECT_FALSE(admit(room, task(6, {1}))) << "it is made already";
@@ -110,7 +131,7 @@ TEST(WaitingRoom, WhatWillNotBeMadeReturnsAllThatWaitedForItAtAnyDistance) {
   EXPECT_TRUE(admit(room, task(4, {3, 2}, true)));
   EXPECT_TRUE(admit(room, task(5, {2})));
   EXPECT_TRUE(admit(room, task(6, {4, 3})));
-  EXPECT_EQ(unmade(room, 1), "3 4 6 ");
+  EXPECT_EQ(unmade(room, 1), "-3 -4 -6 ");
   EXPECT_EQ(room.size(), 1u);
   EXPECT_FALSE(admit(room, task(7, {4})));
   EXPECT_EQ(made(room, 2), "5 ") << "4 is gone from its ring";
@@ -128,11 +149,145 @@ TEST(WaitingRoom, ATaskThatIsTakenOutIsNotReleased) {
   EXPECT_TRUE(room.take(id(2), taken));
   EXPECT_EQ(taken.id, id(2));
   EXPECT_FALSE(room.take(id(2), taken));
-  EXPECT_EQ(unmade(room, 2), "3 ");
+  EXPECT_EQ(unmade(room, 2), "-3 ");
   room.expect(id(4));
   EXPECT_TRUE(admit(room, task(5, {4}))) << "in the place of another";
   EXPECT_EQ(made(room, 1), "");
   EXPECT_EQ(made(room, 4), "5 ");
+}
+
+// Tasks whose inputs are taken on devices, with what is released to the devices.
+class WaitingRoomAhead : public testing::Test {
+ protected:
+  std::string admitAhead(RunTask task) {
+    WaitingRoom::Outcome out;
+    EXPECT_TRUE(room.admit(task, true, out));
+    return take(out);
+  }
+  std::string enqueued(std::uint32_t index) {
+    WaitingRoom::Outcome out;
+    room.enqueued(id(index), Blob::copyOf(std::as_bytes(std::span("header", 6))), out);
+    return take(out);
+  }
+  std::string made(std::uint32_t index) {
+    WaitingRoom::Outcome out;
+    room.made(id(index), result(index), out);
+    return take(out);
+  }
+  std::string ended(std::uint32_t index, TaskDone::How how = TaskDone::How::held) {
+    WaitingRoom::Outcome out;
+    TaskDone done;
+    done.id = id(index);
+    done.attempt = Attempt{1};
+    done.how = how;
+    done.held = result(index).held;
+    room.ended(out_.extract(index).mapped(), std::move(done), out);
+    return take(out);
+  }
+  std::string cameBack(std::uint32_t index) {
+    WaitingRoom::Outcome out;
+    room.cameBack(out_.extract(index).mapped(), out);
+    return take(out);
+  }
+  // Chain 1 <- 2 <- 3 <- 4, all on devices.
+  void enqueueAll() {
+    room.expect(id(1));
+    EXPECT_EQ(admitAhead(task(2, {1}, true)), "");
+    EXPECT_EQ(admitAhead(task(3, {2}, true)), "");
+    EXPECT_EQ(admitAhead(task(4, {3})), "");
+    EXPECT_EQ(enqueued(1), "2... ");
+    EXPECT_EQ(enqueued(2), "3... ");
+    EXPECT_EQ(enqueued(3), "4... ");
+  }
+  const RunTask& out(std::uint32_t index) const { return out_.at(index); }
+
+  WaitingRoom room;
+
+ private:
+  std::string take(WaitingRoom::Outcome& out) {
+    std::string text = show(out);
+    for (RunTask& one : out.released) out_[one.id.index()] = std::move(one);
+    return text;
+  }
+  std::map<std::uint32_t, RunTask> out_;
+};
+
+TEST_F(WaitingRoomAhead, AChainGoesToTheDevicesBeforeItsFirstLinkIsMade) {
+  enqueueAll();
+  EXPECT_EQ(out(2).inputs[0].held.size(), 6u);
+  EXPECT_EQ(room.size(), 0u);
+  EXPECT_EQ(made(1), "");
+  EXPECT_EQ(ended(2), "=2 ");
+  EXPECT_EQ(ended(3), "=3 ");
+  EXPECT_EQ(ended(4), "=4 ");
+  EXPECT_FALSE(admit(room, task(5, {3}))) << "nothing is left of it";
+}
+
+TEST_F(WaitingRoomAhead, AnEndIsHeldUntilAllThatItWasBuiltUponHasEndedWell) {
+  enqueueAll();
+  EXPECT_EQ(ended(4), "");
+  EXPECT_EQ(ended(2, TaskDone::How::failed), "");
+  EXPECT_EQ(ended(3), "");
+  EXPECT_EQ(made(1), "=2 -3 -4 ~3 ~4 ") << "2 failed by itself";
+}
+
+TEST_F(WaitingRoomAhead, HeldEndsOfAWholeChainAreReportedInItsOrder) {
+  enqueueAll();
+  EXPECT_EQ(ended(4), "");
+  EXPECT_EQ(ended(3), "");
+  EXPECT_EQ(ended(2), "");
+  EXPECT_EQ(made(1), "=2 =3 =4 ");
+}
+
+TEST_F(WaitingRoomAhead, WhatWasBuiltUponNothingIsReturnedHoweverItEnded) {
+  enqueueAll();
+  EXPECT_EQ(ended(3), "");
+  EXPECT_EQ(unmade(room, 1), "!2 ") << "3 waits for the end of 2";
+  EXPECT_EQ(ended(2), "-2 -3 ~2 ~3 !4 ");
+  EXPECT_EQ(cameBack(4), "-4 ");
+}
+
+TEST_F(WaitingRoomAhead, WhatAMakerThatRunsAgainHasLedToWaitsForItsRealResult) {
+  enqueueAll();
+  EXPECT_EQ(ended(4), "");
+  EXPECT_EQ(undone(room, 1), "!2 ");
+  EXPECT_EQ(cameBack(2), "!3 ");
+  EXPECT_EQ(ended(3), "~3 ~4 ");
+  EXPECT_EQ(room.size(), 3u);
+  EXPECT_EQ(enqueued(1), "") << "not ahead a second time";
+  EXPECT_EQ(made(1), "2 ");
+  EXPECT_EQ(made(2), "3 ");
+  EXPECT_EQ(made(3), "4 ");
+}
+
+TEST_F(WaitingRoomAhead, WhoComesBackIsGivenWhatWasMadeMeanwhile) {
+  enqueueAll();
+  EXPECT_EQ(made(1), "");
+  EXPECT_EQ(cameBack(2), "2 !3 ");
+  EXPECT_FALSE(out(2).inputs[0].coming);
+  EXPECT_EQ(out(2).inputs[0].held, result(1).held);
+  EXPECT_EQ(cameBack(3), "!4 ");
+  EXPECT_EQ(made(2), "3 ");
+}
+
+TEST_F(WaitingRoomAhead, GoesAheadOnlyWhenNothingIsMissingThatIsNotOnADevice) {
+  room.expect(id(1));
+  room.expect(id(2));
+  EXPECT_EQ(admitAhead(task(5, {1, 2, 1})), "");
+  EXPECT_EQ(enqueued(1), "");
+  EXPECT_EQ(made(2), "5... ");
+  EXPECT_EQ(out(5).inputs[1].held, result(2).held);
+  EXPECT_FALSE(out(5).inputs[1].coming);
+  EXPECT_EQ(made(1), "");
+  EXPECT_EQ(ended(5), "=5 ");
+
+  room.expect(id(3));
+  EXPECT_EQ(enqueued(3), "");
+  EXPECT_EQ(admitAhead(task(6, {3})), "6... ") << "at once";
+  EXPECT_TRUE(admit(room, task(7, {3})));
+  EXPECT_EQ(made(3), "7 ") << "it takes the bytes";
+  EXPECT_EQ(ended(6), "=6 ");
+  EXPECT_EQ(enqueued(3), "") << "heard of too late";
 }
 
 TEST(WaitingRoom, ServesThreadsThatMakeWhatOthersAdmit) {
@@ -144,10 +299,11 @@ TEST(WaitingRoom, ServesThreadsThatMakeWhatOthersAdmit) {
   for (std::uint32_t maker = 0; maker < 4; ++maker) {
     makers.emplace_back([&room, &ended, maker] {
       for (std::uint32_t c = maker; c < kChains; c += 4) {
-        std::vector<RunTask> next{task(c * kLinks + 1, {})};
-        while (!next.empty()) {
-          TaskId one = next.back().id;
-          next.clear();
+        WaitingRoom::Outcome next;
+        next.released.push_back(task(c * kLinks + 1, {}));
+        while (!next.released.empty()) {
+          TaskId one = next.released.back().id;
+          next.released.clear();
           room.made(one, {one, {}, false}, next);
           ++ended;
         }

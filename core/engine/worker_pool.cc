@@ -3,6 +3,7 @@
 #include "core/api/registry.h"
 #include "core/engine/device_feed.h"
 #include "core/engine/invoke.h"
+#include "core/engine/lane.h"
 #include "core/engine/waiting_room.h"
 
 #include <sched.h>
@@ -30,6 +31,12 @@ constexpr Duration kShort = std::chrono::microseconds(20);
 // slot while another is free.
 constexpr Duration kAheadOnDevices = std::chrono::milliseconds(2);
 
+// Inputs of it are on their way; if a slot has it, through a device.
+bool namesComing(const RunTask& task) {
+  return std::any_of(task.inputs.begin(), task.inputs.end(),
+                     [](const RunInput& input) { return input.coming; });
+}
+
 std::size_t mostInside(std::optional<Duration> usual) {
   if (!usual) return 2;
   auto ahead = static_cast<std::size_t>(kAheadOnDevices / std::max(*usual, Duration(1)));
@@ -43,24 +50,7 @@ TaskId WorkerPool::currentTask() { return runningTask; }
 struct WorkerPool::State {
   struct Worker;
 
-  struct Lane {
-    std::string function;
-    const TaskFunction* target = nullptr;
-    std::mutex mutex;
-    std::deque<RunTask> queue;
-    std::uint32_t slots = 0;
-    // Sleep until there is something to draw; those with tasks on their devices, which may take
-    // another at most, are asked last.
-    std::vector<Worker*> idle, ahead;
-
-    Worker* nextIdle() {
-      std::vector<Worker*>& from = idle.empty() ? ahead : idle;
-      if (from.empty()) return nullptr;
-      Worker* next = from.back();
-      from.pop_back();
-      return next;
-    }
-  };
+  using Lane = alnilam::Lane<Worker>;
 
   struct Worker {
     std::thread thread;
@@ -80,6 +70,9 @@ struct WorkerPool::State {
   std::mutex lanesMutex_;  // for the table; lanes have their own
   std::map<ClassIndex, std::unique_ptr<Lane>> lanes_;
   WaitingRoom room_;
+  // Held by whoever settles an end of a chain and reports it, so that no task is reported before
+  // those that it followed.
+  std::mutex chainMutex_;
   std::vector<std::unique_ptr<Worker>> workers_;       // owner's thread only
   std::map<SlotId, Worker*> slots_;                    // owner's thread only
   std::mutex freeMutex_;
@@ -91,6 +84,7 @@ struct WorkerPool::State {
   void open(SlotGrant grant);
   void close(SlotId slot);
   void run(std::vector<RunTask> tasks);
+  bool mayGoAhead(const RunTask& task);
   // `next` is a lane whose first task needs nobody to be woken: the caller draws from it next.
   void queue(std::vector<RunTask> tasks, const Lane* next = nullptr);
   void cancel(TaskId task);
@@ -103,12 +97,17 @@ struct WorkerPool::State {
   void serveDevices(Worker& worker, const Invocation& invocation, const SlotGrant& grant);
   void leave(Worker& worker, Lane& lane);
   void again(Lane& lane, RunTask task);
+  void deviceEnded(RunTask task, TaskDone done);
+  void follow(Worker& worker, TaskId task, const Blob& begun);
+  void settle(const TaskDone& done, WaitingRoom::Outcome& out);
+  void carryOut(WaitingRoom::Outcome out);
   std::string openDevices(const SlotGrant& grant, std::unique_ptr<SlotDevices>& devices);
   // Waits until there are tasks that the worker may take, and takes them, after reporting what is
   // done; false once the slot is asked to close.
   struct Share {
     std::size_t most;    // how many of what queues it may take now
     bool ahead = false;  // it has tasks on its devices
+    bool heir = false;   // it may take one that is meant for it even if `most` is 0
   };
   using ShareOf = std::function<Share(std::size_t queued, std::uint32_t slots)>;
   bool draw(Worker& worker, const ShareOf& shareOf, std::vector<RunTask>& drawn,
@@ -195,25 +194,50 @@ void WorkerPool::State::close(SlotId slot) {
 
 // What waits for results that are made here goes to the waiting room, the rest to the queues.
 void WorkerPool::State::run(std::vector<RunTask> tasks) {
-  std::vector<TaskDone> returned;
-  std::size_t kept = 0;
+  WaitingRoom::Outcome out;
   for (RunTask& task : tasks) {
-    bool isComing = std::any_of(task.inputs.begin(), task.inputs.end(),
-                                [](const RunInput& input) { return input.coming; });
-    if (!isComing) {
+    if (!namesComing(task)) {
       if (task.awaited) room_.expect(task.id);
-      if (&tasks[kept] != &task) tasks[kept] = std::move(task);
-      ++kept;
-    } else if (!room_.admit(task)) {
-      TaskDone& done = returned.emplace_back();
+      out.released.push_back(std::move(task));
+    } else if (!room_.admit(task, mayGoAhead(task), out)) {
+      TaskDone& done = out.ended.emplace_back();
       done.id = task.id;
       done.attempt = task.attempt;
       done.how = TaskDone::How::returned;
     }
   }
-  tasks.resize(kept);
-  queue(std::move(tasks));
-  if (!returned.empty()) add(returned, {});
+  carryOut(std::move(out));
+}
+
+// Whether a device that makes what the task waits for can do the task behind it.
+bool WorkerPool::State::mayGoAhead(const RunTask& task) {
+  const TaskFunction* target = lane(task.lane).target;
+  if (!config_.devices || !target || !target->wantsGpu) return false;
+  std::vector<bool> onDevice = inputsOnDevice(*target, task.arguments.bytes(), task.inputs.size());
+  for (std::size_t i = 0; i < task.inputs.size(); ++i) {
+    if (task.inputs[i].coming && !onDevice[i]) return false;
+  }
+  return true;
+}
+
+void WorkerPool::State::carryOut(WaitingRoom::Outcome out) {
+  if (out.empty()) return;
+  add(out.ended, {});
+  for (const TaskDone& vain : out.voided) {
+    if (vain.how == TaskDone::How::stored && config_.store) config_.store->abandon(vain.id);
+    if (vain.how != TaskDone::How::failed && config_.devices) config_.devices->forget(vain.id);
+  }
+  queue(std::move(out.released));
+  WaitingRoom::Outcome back;
+  for (auto [task, index] : out.recalled) {
+    Lane& target = lane(index);
+    std::unique_lock lock(target.mutex);
+    RunTask queued;
+    bool found = target.take(task, queued);
+    lock.unlock();
+    if (found) room_.cameBack(std::move(queued), back);
+  }
+  carryOut(std::move(back));
 }
 
 void WorkerPool::State::queue(std::vector<RunTask> tasks, const Lane* next) {
@@ -244,8 +268,21 @@ void WorkerPool::State::nudge(Worker& worker) {
   worker.woken.notify_one();
 }
 
-// Ahead of what queues, since it was there before.
+// Runs `task` again: when what it follows is made, or ahead of what queues, since it was there
+// before.
 void WorkerPool::State::again(Lane& target, RunTask task) {
+  if (namesComing(task)) {
+    WaitingRoom::Outcome out;
+    std::lock_guard order(chainMutex_);
+    room_.cameBack(std::move(task), out);
+    return carryOut(std::move(out));
+  }
+  if (task.awaited) {
+    WaitingRoom::Outcome out;
+    std::lock_guard order(chainMutex_);
+    room_.undone(task.id, out);
+    carryOut(std::move(out));
+  }
   Worker* wake = nullptr;
   {
     std::lock_guard lock(target.mutex);
@@ -256,21 +293,19 @@ void WorkerPool::State::again(Lane& target, RunTask task) {
 }
 
 void WorkerPool::State::cancel(TaskId task) {
-  std::vector<TaskDone> ended;
   RunTask waiting;
-  if (room_.take(task, waiting)) ended.push_back(cancelled(waiting, lane(waiting.lane).function));
+  bool found = room_.take(task, waiting);
   for (auto& [index, target] : lanes_) {
-    if (!ended.empty()) break;
+    if (found) break;
     std::lock_guard lock(target->mutex);
-    auto it = std::find_if(target->queue.begin(), target->queue.end(),
-                           [&](const RunTask& queued) { return queued.id == task; });
-    if (it == target->queue.end()) continue;
-    ended.push_back(cancelled(*it, target->function));
-    target->queue.erase(it);
+    found = target->take(task, waiting);
   }
-  if (ended.empty()) return;
-  room_.unmade(task, ended);
-  add(ended, {});
+  if (!found) return;
+  WaitingRoom::Outcome out;
+  std::lock_guard order(chainMutex_);
+  out.ended.push_back(cancelled(waiting, lane(waiting.lane).function));
+  room_.unmade(task, out);
+  carryOut(std::move(out));
 }
 
 TaskDone WorkerPool::State::cancelled(const RunTask& task, const std::string& function) {
@@ -372,19 +407,19 @@ void WorkerPool::State::serveDevices(Worker& worker, const Invocation& invocatio
   std::string noDevices = openDevices(grant, devices);
   DeviceFeed feed(invocation, std::move(devices), std::move(noDevices), grant.devices.front().gpu,
                   {.done =
-                       [this](TaskDone one, bool awaited) {
-                         std::vector<TaskDone> done;
-                         done.push_back(std::move(one));
-                         if (awaited) passOn(done, nullptr);
-                         add(done, {});
+                       [this](RunTask task, TaskDone done) {
+                         deviceEnded(std::move(task), std::move(done));
                        },
                    .again = [this, &lane](RunTask task) { again(lane, std::move(task)); },
-                   .moved = [&worker] { nudge(worker); }});
+                   .moved = [&worker] { nudge(worker); },
+                   .enqueued =
+                       [this, &worker](TaskId task, Blob begun) { follow(worker, task, begun); }});
   // One more than nothing leaves a task for each other slot of the lane, which may be free.
   ShareOf shareOf = [&feed](std::size_t queued, std::uint32_t slots) -> Share {
     std::size_t inside = feed.inside();
     if (inside == 0) return {1};
-    return {inside < mostInside(feed.usual()) && queued >= slots ? 1u : 0u, true};
+    bool isRoom = inside < mostInside(feed.usual());
+    return {.most = isRoom && queued >= slots ? 1u : 0u, .ahead = true, .heir = isRoom};
   };
   std::vector<RunTask> drawn;
   std::vector<TaskDone> none;  // what is done is reported where it is heard of
@@ -399,22 +434,55 @@ void WorkerPool::State::serveDevices(Worker& worker, const Invocation& invocatio
   feed.drain();
 }
 
+// The end of a task that was on a slot's devices, by whichever thread hears of it.
+void WorkerPool::State::deviceEnded(RunTask task, TaskDone done) {
+  WaitingRoom::Outcome out;
+  std::lock_guard order(chainMutex_);
+  if (namesComing(task)) {
+    room_.ended(std::move(task), std::move(done), out);
+  } else {
+    if (task.awaited) settle(done, out);
+    out.ended.insert(out.ended.begin(), std::move(done));
+  }
+  carryOut(std::move(out));
+}
+
+// A task's work is enqueued on the devices of `worker`'s slot, and others may go behind it: the
+// first of them in the same slot, where it waits for nothing else.
+void WorkerPool::State::follow(Worker& worker, TaskId task, const Blob& begun) {
+  WaitingRoom::Outcome out;
+  room_.enqueued(task, begun, out);
+  auto next = std::find_if(out.released.begin(), out.released.end(), [&](const RunTask& one) {
+    return &lane(one.lane) == worker.lane;
+  });
+  if (next != out.released.end()) {
+    std::lock_guard lock(worker.lane->mutex);
+    worker.lane->heirs.emplace_back(&worker, std::move(*next));
+    out.released.erase(next);
+  }
+  carryOut(std::move(out));
+}
+
 // Gives the result of the last of `done` to those in this process who wait for it; whether one of
 // them is in lane `next` now.
 bool WorkerPool::State::passOn(std::vector<TaskDone>& done, const Lane* next) {
-  TaskId task = done.back().id;
-  if (done.back().how == TaskDone::How::failed) {
-    room_.unmade(task, done);
-    return false;
-  }
-  std::vector<RunTask> released;
-  room_.made(task, {task, done.back().held, done.back().how == TaskDone::How::stored}, released);
-  bool goesOn = std::any_of(released.begin(), released.end(), [&](const RunTask& one) {
+  WaitingRoom::Outcome out;
+  settle(done.back(), out);
+  std::move(out.ended.begin(), out.ended.end(), std::back_inserter(done));
+  out.ended.clear();
+  bool goesOn = std::any_of(out.released.begin(), out.released.end(), [&](const RunTask& one) {
     return next && &lane(one.lane) == next;
   });
-  if (!goesOn && !released.empty()) add(done, {});  // before others report what came of it
-  queue(std::move(released), next);
+  if (!goesOn && !out.released.empty()) add(done, {});  // before others report what came of it
+  queue(std::exchange(out.released, {}), next);
+  carryOut(std::move(out));
   return goesOn;
+}
+
+// Of an awaited task that did not go ahead of others.
+void WorkerPool::State::settle(const TaskDone& done, WaitingRoom::Outcome& out) {
+  if (done.how == TaskDone::How::failed) return room_.unmade(done.id, out);
+  room_.made(done.id, {done.id, done.held, done.how == TaskDone::How::stored}, out);
 }
 
 // A nudge that came for a task while the slot was being closed is handed to another idle worker.
@@ -425,6 +493,7 @@ void WorkerPool::State::leave(Worker& worker, Lane& lane) {
     --lane.slots;
     std::erase(lane.idle, &worker);
     std::erase(lane.ahead, &worker);
+    lane.giveUpHeirs(worker);
     if (!lane.queue.empty()) next = lane.nextIdle();
   }
   if (next) nudge(*next);
@@ -453,6 +522,7 @@ bool WorkerPool::State::draw(Worker& worker, const ShareOf& shareOf, std::vector
     {
       std::lock_guard lock(lane.mutex);
       Share share = shareOf(lane.queue.size(), lane.slots);
+      if ((share.heir || share.most > 0) && lane.drawHeir(worker, drawn)) return true;
       std::size_t count = std::min(lane.queue.size(), share.most);
       for (std::size_t i = 0; i < count; ++i) {
         drawn.push_back(std::move(lane.queue.front()));

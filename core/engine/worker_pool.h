@@ -8,7 +8,8 @@
 // worker is not idle beside a hoard.
 //
 // A slot with devices is through with a task before its devices are (device_feed.h): it has up to
-// kMostOnDevices tasks of short duration on them at once, and one of a long one.
+// kMostOnDevices tasks of short duration on them at once, and one of a long one.  A task that takes
+// what one of those is making is given to the same slot behind it (waiting_room.h).
 //
 // The pool serves both wirings: in the embedded engine the control thread gives the orders, in an
 // executor the event loop does.  It never blocks them: `order` only queues.

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <deque>
 #include <mutex>
+#include <set>
 #include <stdexcept>
 #include <thread>
 
@@ -31,6 +32,11 @@ class TestDevices final : public DeviceHost {
     return std::make_unique<Slot>(*this, grant.devices.front().gpu);
   }
 
+  void forget(ObjectId object) override {
+    std::lock_guard lock(mutex_);
+    forgotten_.insert(object);
+  }
+
   // Waits until `count` tasks have been sent and not ended.
   void await(std::size_t count) {
     std::unique_lock lock(mutex_);
@@ -42,13 +48,24 @@ class TestDevices final : public DeviceHost {
     for (const Inside& one : inside_) ids.push_back(one.id);
     return ids;
   }
+  // Whether what tasks make stays on the device, and is taken there.
+  std::atomic<bool> keeps = false;
+  std::set<ObjectId> forgotten() {
+    std::lock_guard lock(mutex_);
+    return forgotten_;
+  }
   // Ends the one that was sent first.
   TaskId end(DeviceEnd::How how = DeviceEnd::How::over, Duration ran = {}) {
+    return end(0, how, ran);
+  }
+  // Ends the one that was sent as number `index` of those that are there.
+  TaskId end(std::size_t index, DeviceEnd::How how, Duration ran = {}) {
     Inside first;
     {
       std::lock_guard lock(mutex_);
-      first = inside_.front();
-      inside_.pop_front();
+      auto place = inside_.begin() + static_cast<std::ptrdiff_t>(index);
+      first = *place;
+      inside_.erase(place);
     }
     DeviceEnd end;
     end.how = how;
@@ -67,16 +84,21 @@ class TestDevices final : public DeviceHost {
   class Slot final : public SlotDevices {
    public:
     Slot(TestDevices& host, std::uint32_t gpu) : host_(host), gpu_(gpu) {}
-    gpu::Context& begin(TaskId id, DeviceTask& task) override {
+    gpu::Context* begin(TaskId id, DeviceTask& task,
+                        std::span<const DeviceInput> inputs) override {
       if (host_.refuses) throw DeviceError("no context can be made");
+      for (const DeviceInput& input : inputs) {
+        if (input.coming && !host_.keeps) return nullptr;
+      }
       begun_ = {id, &task, gpu_};
-      return *reinterpret_cast<gpu::Context*>(&begun_);  // nobody looks into it
+      return reinterpret_cast<gpu::Context*>(&begun_);  // nobody looks into it
     }
-    void finish() override {
+    bool finish() override {
       std::lock_guard lock(host_.mutex_);
       host_.inside_.push_back(begun_);
       host_.most_ = std::max(host_.most_, host_.inside_.size());
       host_.changed_.notify_all();
+      return host_.keeps;
     }
 
    private:
@@ -88,6 +110,7 @@ class TestDevices final : public DeviceHost {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Inside> inside_;
+  std::set<ObjectId> forgotten_;
   std::size_t most_ = 0;
 };
 
@@ -95,10 +118,13 @@ void resultOfThree(TaskCall& call) {
   auto room = call.result->room(3);
   std::memcpy(room.data(), "abc", 3);
 }
+void resultOfLink(TaskCall& call) { resultOfThree(call); }
 void throwing(TaskCall&) { throw std::out_of_range("not on this device"); }
 
 [[maybe_unused]] const bool registered = [] {
   registerTask({"three", reinterpret_cast<const void*>(&resultOfThree), &resultOfThree, true});
+  registerTask(
+      {"link", reinterpret_cast<const void*>(&resultOfLink), &resultOfLink, true, {true}});
   registerTask({"throwing", reinterpret_cast<const void*>(&throwing), &throwing, true});
   return true;
 }();
@@ -283,6 +309,104 @@ TEST_F(WorkerPoolDevicesTest, ATaskThatCannotBeginFailsAndTheNextIsTried) {
   devices_.await(1);
   devices_.end();
   EXPECT_EQ(collect(1).done[0].how, TaskDone::How::held);
+}
+
+// Tasks that take the result of the one before on the device.
+class WorkerPoolChainsTest : public WorkerPoolDevicesTest {
+ protected:
+  void SetUp() override {
+    devices_.keeps = true;
+    lane(0, "link");
+    warmUp();
+  }
+  // `count` links from task 1 on.
+  void chain(std::uint32_t count) {
+    Orders orders;
+    for (std::uint32_t index = 1; index <= count; ++index) {
+      std::vector<std::byte> arguments{std::byte{1}, {}, {}, {}, {}};  // the first of the inputs
+      RunTask link{task(index), Attempt{1}, 0, Blob::copyOf(arguments), {}, index < count};
+      link.inputs.push_back({task(index - 1), {}, false, index > 1});
+      orders.run.push_back(std::move(link));
+    }
+    pool_.order(std::move(orders));
+  }
+  std::string reported(std::size_t done) {
+    std::string text;
+    for (const TaskDone& one : collect(done).done) {
+      const char* how = one.how == TaskDone::How::held       ? "held "
+                        : one.how == TaskDone::How::returned ? "returned "
+                                                             : "failed ";
+      text += std::to_string(one.id.index()) + " " + how;
+    }
+    return text;
+  }
+};
+
+TEST_F(WorkerPoolChainsTest, LinksAreOnTheDeviceBehindEachOtherBeforeTheFirstIsMade) {
+  chain(5);
+  devices_.await(5);
+  EXPECT_EQ(devices_.inside(),
+            (std::vector<TaskId>{task(1), task(2), task(3), task(4), task(5)}));
+  EXPECT_TRUE(pool_.report().empty());
+  for (int i = 0; i < 5; ++i) devices_.end();
+  EXPECT_EQ(reported(5), "1 held 2 held 3 held 4 held 5 held ");
+}
+
+TEST_F(WorkerPoolChainsTest, NoLinkIsReportedBeforeTheOneThatItFollows) {
+  chain(3);
+  devices_.await(3);
+  devices_.end(2, DeviceEnd::How::over);
+  devices_.end(1, DeviceEnd::How::over);
+  EXPECT_TRUE(pool_.report().empty());
+  devices_.end();
+  EXPECT_EQ(reported(3), "1 held 2 held 3 held ");
+}
+
+TEST_F(WorkerPoolChainsTest, LinksBehindAFailureAreReturnedWhateverTheyDid) {
+  chain(4);
+  devices_.await(4);
+  devices_.end(2, DeviceEnd::How::over);
+  devices_.end(DeviceEnd::How::failed);
+  devices_.end(DeviceEnd::How::over);
+  devices_.end(DeviceEnd::How::undone);
+  EXPECT_EQ(reported(4), "1 failed 2 returned 3 returned 4 returned ");
+  EXPECT_EQ(devices_.forgotten(), (std::set<ObjectId>{task(2), task(3)}));
+}
+
+TEST_F(WorkerPoolChainsTest, LinksOfAContextThatFailedUnderThemRunAgainOneByOne) {
+  chain(3);
+  devices_.await(3);
+  for (std::size_t i : {2u, 1u, 0u}) devices_.end(i, DeviceEnd::How::undone);
+  for (std::uint32_t index = 1; index <= 3; ++index) {
+    devices_.await(1);
+    EXPECT_EQ(devices_.inside(), (std::vector<TaskId>{task(index)}));
+    devices_.end();
+  }
+  EXPECT_EQ(reported(3), "1 held 2 held 3 held ");
+}
+
+TEST_F(WorkerPoolChainsTest, ALinkWhoseInputIsNotThereAnyMoreWaitsForTheBytes) {
+  chain(2);
+  devices_.await(2);
+  devices_.end(1, DeviceEnd::How::undone);  // meanwhile its input is lost
+  EXPECT_EQ(devices_.inside(), (std::vector<TaskId>{task(1)}));
+  devices_.end();
+  devices_.await(1);
+  EXPECT_EQ(devices_.end(), task(2));
+  EXPECT_EQ(reported(2), "1 held 2 held ");
+}
+
+TEST_F(WorkerPoolChainsTest, ALinkThatHasNoSlotYetIsReturnedWhenItsMakerFails) {
+  Orders other;
+  other.lanes = {{1, "link"}};
+  std::vector<std::byte> arguments{std::byte{1}, {}, {}, {}, {}};
+  other.run.push_back({task(1), Attempt{1}, 0, Blob::copyOf(arguments), {{task(0), {}}}, true});
+  other.run.push_back(
+      {task(2), Attempt{1}, 1, Blob::copyOf(arguments), {{task(1), {}, false, true}}});
+  pool_.order(std::move(other));
+  devices_.await(1);
+  devices_.end(DeviceEnd::How::failed);
+  EXPECT_EQ(reported(2), "1 failed 2 returned ");
 }
 
 }  // namespace

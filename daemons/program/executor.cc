@@ -36,6 +36,10 @@ class LazyDevices final : public DeviceHost {
     }
     return host_->open(grant);
   }
+  void forget(ObjectId object) override {
+    std::lock_guard lock(mutex_);
+    if (host_) host_->forget(object);
+  }
 
  private:
   OpenDevices open_;

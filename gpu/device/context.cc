@@ -74,10 +74,7 @@ OwnedBlock Context::allocateBytes(std::size_t elementSize, std::size_t n) {
   Bytes bytes = 0;
   if (__builtin_mul_overflow(Bytes{elementSize}, Bytes{n}, &bytes)) bytes = UINT64_MAX;
   if (bytes != 0) {
-    Bytes bound = memoryBound();
-    if (bytes > SIZE_MAX / 2 || (bound != 0 && bytes > bound - state.used)) {
-      raiseOutOfMemory(state.device, bytes, bound, state.used);
-    }
+    checkBound(bytes);
     const Driver& driver = state.driver();
     CUdeviceptr address = 0;
     CUmemoryPool pool = state.pipeline.life().pool();
@@ -88,6 +85,13 @@ OwnedBlock Context::allocateBytes(std::size_t elementSize, std::size_t n) {
     if (deviceCount() > 1) makeCurrent();
     CUresult code = allocate();
     if (code == CUDA_ERROR_OUT_OF_MEMORY) {
+      state.pipeline.life().residents().evictIdle();
+      code = allocate();
+    }
+    if (code == CUDA_ERROR_OUT_OF_MEMORY) {
+      // What the slot's earlier tasks use they let go of when they are over.
+      state.pipeline.drain();
+      state.pipeline.life().residents().evictIdle();
       // What this stream has freed comes back once the stream has passed, and what the pool keeps
       // in pieces of other sizes once it is trimmed.
       state.must(driver.streamSynchronize(state.pipeline.compute()), "cuStreamSynchronize");
@@ -97,7 +101,7 @@ OwnedBlock Context::allocateBytes(std::size_t elementSize, std::size_t n) {
       code = allocate();
     }
     if (code == CUDA_ERROR_OUT_OF_MEMORY) {
-      raiseOutOfMemory(state.device, bytes, bound, state.used);
+      raiseOutOfMemory(state.device, bytes, memoryBound(), state.used);
     }
     state.must(code, pool ? "cuMemAllocFromPoolAsync" : "cuMemAlloc");
     block->address = address;
@@ -108,6 +112,13 @@ OwnedBlock Context::allocateBytes(std::size_t elementSize, std::size_t n) {
   state.blocks.push_back(block.get());
   state.used += bytes;
   return block;
+}
+
+void Context::checkBound(Bytes bytes) const {
+  Bytes bound = memoryBound(), used = state_->used;
+  if (bytes > SIZE_MAX / 2 || (bound != 0 && bytes > bound - used)) {
+    raiseOutOfMemory(state_->device, bytes, bound, used);
+  }
 }
 
 void Context::release(DeviceBlock& block) {
@@ -181,7 +192,7 @@ void Context::checkFits(std::size_t elements, std::size_t room) {
 // ---- The end.
 
 // Nothing here may throw: what fails is told with the task's end.
-void Context::send() {
+bool Context::send() {
   State& state = *state_;
   if (deviceCount() > 1) {
     static_cast<void>(state.driver().ctxSetCurrent(state.pipeline.life().context()));
@@ -195,17 +206,23 @@ void Context::send() {
     release(*state.blocks.back());
   }
   state.deliveries.clear();  // nobody synchronizes any more
-  state.pipeline.turnToTail();
+  CUevent behind = state.pipeline.turnToTail(state);
   for (State::Homeward& one : state.homeward) {
     try {
       state.copyHome(one.from->address, one.to);
     } catch (const Error& error) {
       state.wrong = error.what();
     }
-    freeBehind(*one.from, state.pipeline.tail());
+    DeviceBlock& block = *one.from;
+    state.made.push_back(state.pipeline.life().residents().keep(
+        state.task(), block.address, one.to.size(), state.pipeline.compute(), behind));
+    state.used -= block.bytes;
+    block.owner = nullptr;
   }
+  bool stays = !state.homeward.empty();
   state.homeward.clear();
   state.pipeline.send(state);
+  return stays;
 }
 
 // By the completions' thread.
@@ -221,12 +238,18 @@ void Context::State::over(const End& end) {
     }
   }
   releaseStaged();
+  bool isGood = end.how == End::How::over && wrong.empty();
+  for (Residents::Resident* result : made) life.residents().settle(result, isGood);
+  letGoOfInputs();
+  pipeline.left();
   stay.over(end, *this);
 }
 
 // ---- A task on all of its devices.
 
-void TaskStay::begin(const std::vector<std::unique_ptr<Pipeline>>& pipelines) {
+bool TaskStay::begin(const std::vector<std::unique_ptr<Pipeline>>& pipelines,
+                     const std::vector<std::unique_ptr<Device>>& all,
+                     std::span<const DeviceInput> inputs) {
   for (const auto& pipeline : pipelines) {
     contexts_.push_back(std::unique_ptr<Context>(new Context(*pipeline, *this)));
   }
@@ -245,17 +268,28 @@ void TaskStay::begin(const std::vector<std::unique_ptr<Pipeline>>& pipelines) {
       throw;
     }
   }
+  Context::State& first = *contexts_.front()->state_;
   // A failure means that the context has died meanwhile; the next call reports it.
   if (order.size() > 1) {
-    const Context::State& first = *contexts_.front()->state_;
     static_cast<void>(first.driver().ctxSetCurrent(first.pipeline.life().context()));
   }
+  if (first.findInputs(all, inputs)) return true;
+  first.letGoOfInputs();
+  while (!order.empty()) {
+    order.back()->pipeline.withdraw(*order.back());
+    order.pop_back();
+  }
+  return false;
 }
 
-void TaskStay::send() {
+bool TaskStay::send() {
   left_ = contexts_.size();
+  bool stays = false;
   // The last of them may be over, and this gone, as soon as it is sent.
-  for (std::size_t i = 0, count = contexts_.size(); i < count; ++i) contexts_[i]->send();
+  for (std::size_t i = 0, count = contexts_.size(); i < count; ++i) {
+    if (contexts_[i]->send()) stays = true;
+  }
+  return stays;
 }
 
 void TaskStay::over(const Passage::End& end, const Context::State& where) {

@@ -135,10 +135,12 @@ class Context {
   // enqueues; on another thread.
   void keep(std::shared_ptr<const void> owner, const void* data);
 
-  // For task_codecs.h.  Host bytes stay where they are until the task has ended.  takeInput
-  // enqueues their copy and answers with its address, which is good for the task's life.
+  // For task_codecs.h.  Host bytes stay where they are until the task has ended.  takeInput answers
+  // with the address of the same bytes on this device, which is good for the task's life: where
+  // the task that made them has left them, or of a copy, which it enqueues.
   std::uintptr_t takeInput(std::span<const std::byte> bytes);
-  // `to` gets the elements after the task's work, before it has ended.
+  // `to` gets the elements after the task's work, before it has ended; and they stay where they
+  // are, for later tasks.
   template <Plain T>
   void giveResult(Array<T>&& array, std::span<std::byte> to) {
     copyResult(std::move(array).giveUp(), to);
@@ -154,8 +156,8 @@ class Context {
   Context(Pipeline& pipeline, TaskStay& stay);
 
   // The function has returned: frees what is left, enqueues what comes after, and sends the task on
-  // its way; it may be over, and this destroyed, when it returns.
-  void send();
+  // its way; it may be over, and this destroyed, when it returns.  Whether a result stays here.
+  bool send();
 
   template <typename T>
   static std::uint64_t addressOf(T* pointer) {
@@ -170,6 +172,7 @@ class Context {
   }
 
   OwnedBlock allocateBytes(std::size_t elementSize, std::size_t n);
+  void checkBound(Bytes bytes) const;  // whether the task may use so much more; throws
   void release(DeviceBlock& block);
   void unlist(DeviceBlock& block);
   void freeBehind(DeviceBlock& block, CUstream_st* stream);

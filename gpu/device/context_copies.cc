@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <utility>
 
 namespace alnilam::gpu {
@@ -70,16 +71,34 @@ void Context::copyOut(void* to, std::uint64_t from, std::size_t bytes) {
 
 std::uintptr_t Context::takeInput(std::span<const std::byte> bytes) {
   if (bytes.empty()) return 0;
+  State& state = *state_;
+  const State::Input* known = state.inputWith(bytes);
+  if (known && known->here) {
+    checkBound(bytes.size());
+    state.used += bytes.size();
+    state.follow(state.pipeline.life().residents(), *known->here);
+    return static_cast<std::uintptr_t>(known->here->address);
+  }
   OwnedBlock block = allocateBytes(1, bytes.size());
   std::uint64_t address = block->address;
-  state_->inputs.push_back(std::move(block));
-  copyIn(address, bytes.data(), bytes.size());
+  state.inputs.push_back(std::move(block));
+  if (known) {
+    if (deviceCount() > 1) makeCurrent();
+    const auto& [life, resident] = known->guest;
+    state.follow(life->residents(), *resident);
+    state.must(state.driver().memcpyPeerAsync(address, state.pipeline.life().context(),
+                                              resident->address, life->context(), bytes.size(),
+                                              state.pipeline.compute()),
+               "cuMemcpyPeerAsync", "taking a result from " + known->there->title());
+  } else {
+    copyIn(address, bytes.data(), bytes.size());
+  }
   return static_cast<std::uintptr_t>(address);
 }
 
 // Goes on its way when the function has returned (send).
 void Context::copyResult(OwnedBlock from, std::span<std::byte> to) {
-  if (to.empty() || !from || !from->owner) return;
+  if (!from || !from->owner) return;
   Context& home = *from->owner;  // the result may lie on another of the task's devices
   home.unlist(*from);
   home.state_->homeward.push_back({std::move(from), to});
@@ -100,6 +119,53 @@ void Context::State::copyHome(std::uint64_t from, std::span<std::byte> to) {
          "copying the result home");
     from += part;
     to = to.subspan(part);
+  }
+}
+
+// ---- Inputs that are on devices.
+
+bool Context::State::findInputs(const std::vector<std::unique_ptr<Device>>& all,
+                                std::span<const DeviceInput> wanted) {
+  for (const DeviceInput& input : wanted) {
+    Input found{input.bytes, pipeline.life().residents().use(input.object), nullptr, {}};
+    for (auto other = all.begin(); !found.here && !found.there && other != all.end(); ++other) {
+      if (other->get() == &device || !device.canCopyFrom(**other)) continue;
+      found.guest = (*other)->visit(input.object);
+      if (found.guest.resident) found.there = other->get();
+    }
+    if (found.here || found.there) taken.push_back(found);
+    else if (input.coming) return false;
+  }
+  return true;
+}
+
+void Context::State::letGoOfInputs() {
+  for (const Input& input : taken) {
+    if (input.here) pipeline.life().residents().letGo(input.here);
+    else input.there->leaveGuest(input.guest);
+  }
+  taken.clear();
+}
+
+// Functions take their inputs in order, as a rule.
+const Context::State::Input* Context::State::inputWith(std::span<const std::byte> bytes) {
+  for (std::size_t i = 0; i < taken.size(); ++i) {
+    const Input& input = taken[(nextInput + i) % taken.size()];
+    const std::byte* begin = input.object.data();
+    if (std::less<>()(bytes.data(), begin) ||
+        std::less<>()(begin + input.object.size(), bytes.data() + bytes.size())) {
+      continue;
+    }
+    nextInput += i + 1;
+    Bytes there = (input.here ? input.here : input.guest.resident)->bytes;
+    return there == bytes.size() ? &input : nullptr;
+  }
+  return nullptr;
+}
+
+void Context::State::follow(const Residents& of, const Residents::Resident& resident) {
+  if (auto event = of.waitFor(resident, pipeline.compute())) {
+    must(driver().streamWaitEvent(pipeline.compute(), *event, 0), "cuStreamWaitEvent");
   }
 }
 

@@ -11,10 +11,12 @@
 #include "gpu/device/context.h"
 #include "gpu/device/device.h"
 #include "gpu/device/pipeline.h"
+#include "gpu/device/residents.h"
 
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,10 +30,14 @@ class TaskStay {
   const std::vector<std::unique_ptr<Context>>& contexts() const { return contexts_; }
 
   // One context for each of `pipelines`, in their order; all of them let the task in, or it throws.
-  void begin(const std::vector<std::unique_ptr<Pipeline>>& pipelines);
+  // Inputs are taken from `all` devices of the process; false if one that is coming is on none.
+  bool begin(const std::vector<std::unique_ptr<Pipeline>>& pipelines,
+             const std::vector<std::unique_ptr<Device>>& all,
+             std::span<const DeviceInput> inputs);
 
-  // Sends all contexts; the stay deletes itself when the last one's end has come.
-  void send();
+  // Sends all contexts; the stay deletes itself when the last one's end has come.  Whether the
+  // result stays on a device.
+  bool send();
 
   // The end on one device.
   void over(const Passage::End& end, const Context::State& where);
@@ -67,6 +73,22 @@ class Context::State final : public Passage {
   // Enqueues a copy on the tail that is at `to` when the task has ended; throws.
   void copyHome(std::uint64_t from, std::span<std::byte> to);
 
+  // An input of the task, and where a device has it.
+  struct Input {
+    std::span<const std::byte> object;
+    Residents::Resident* here = nullptr;  // on this device
+    Device* there = nullptr;              // on another one, and that as its guest
+    Device::Guest guest;
+  };
+  // Finds what is on devices of the task's inputs; false if one that is coming is on none.
+  bool findInputs(const std::vector<std::unique_ptr<Device>>& all,
+                  std::span<const DeviceInput> wanted);
+  void letGoOfInputs();
+  // The input that has these bytes; null if it is on no device.
+  const Input* inputWith(std::span<const std::byte> bytes);
+  // Makes the task's own work wait for what makes the resident; throws.
+  void follow(const Residents& of, const Residents::Resident& resident);
+
   // An answer for a host copy, and where it lies until it is handed out.
   struct Delivery {
     void* to;
@@ -84,7 +106,10 @@ class Context::State final : public Passage {
   Device& device;
   Bytes used = 0;
   std::vector<DeviceBlock*> blocks;
-  std::vector<OwnedBlock> inputs;
+  std::vector<OwnedBlock> inputs;  // copied in
+  std::vector<Input> taken;        // on devices; let go of when the task is over
+  std::size_t nextInput = 0;       // of `taken`, likely
+  std::vector<Residents::Resident*> made;  // results that stay
   std::vector<Homeward> homeward;
   std::vector<std::uint64_t> lateFrees;  // where there is no pool: freed when the task has ended
   std::vector<Staging> staged;           // in use by enqueued copies

@@ -32,15 +32,28 @@ DriverResult<MemoryPool> createPool(const Driver& driver, CUdevice device) {
   return pool;
 }
 
+// Of a device's memory, the part that may hold results which no task is using.
+constexpr Bytes kResidentPart = 4;
+
+// One of those that are kept, else a new one.
+template <typename One, typename Make>
+auto kept(std::vector<One>& idle, Make&& make) -> decltype(make()) {
+  if (idle.empty()) return make();
+  One one(std::move(idle.back()));
+  idle.pop_back();
+  return one;
+}
+
 // In how many contexts a task tries to begin that die before it has.
 constexpr int kMostTries = 8;
 
 }  // namespace
 
-DriverResult<std::unique_ptr<Life>> Life::begin(const Driver& driver, CUdevice device) {
+DriverResult<std::unique_ptr<Life>> Life::begin(const Driver& driver, CUdevice device,
+                                                Bytes mostResident) {
   auto context = PrimaryContext::retain(driver, device);
   if (!context) return context.error();
-  std::unique_ptr<Life> life(new Life(driver, std::move(context).value()));
+  std::unique_ptr<Life> life(new Life(driver, std::move(context).value(), mostResident));
   CurrentContext current(driver, life->context());
   if (auto error = current.error()) return *error;
   auto pool = createPool(driver, device);
@@ -51,6 +64,7 @@ DriverResult<std::unique_ptr<Life>> Life::begin(const Driver& driver, CUdevice d
 
 Life::~Life() {
   CurrentContext current(driver_, context_.get());
+  residents_.clear();
   idle_.clear();
   events_.clear();
   staging_.clear();
@@ -119,21 +133,21 @@ void Device::enter(Pipeline& pipeline, Passage& passage) {
     changed_.wait(lock, [this] { return !alone_ && waitingAlone_ == 0; });
   }
   ++inside_;
+  passage.pipeline_ = &pipeline;
   try {
-    attach(pipeline, lock);
+    attach(pipeline, passage, lock);
   } catch (...) {
     leave(passage, alone);
     throw;
   }
   pipeline.inside_ = &passage;
-  passage.pipeline_ = &pipeline;
   passage.began_ = Passage::Clock::now();
 }
 
 // Gives the pipeline its place in the living context, making one if need be.
-void Device::attach(Pipeline& pipeline, Lock& lock) {
+void Device::attach(Pipeline& pipeline, Passage& passage, Lock& lock) {
   for (int tries = 1;; ++tries) {
-    changed_.wait(lock, [this] { return !life_ || !life_->wrong_ || attached_.empty(); });
+    changed_.wait(lock, [this] { return !life_ || !life_->wrong_ || isVacant(); });
     if (life_ && life_->wrong_) {
       life_.reset();
       ++rebuilds_;
@@ -143,12 +157,17 @@ void Device::attach(Pipeline& pipeline, Lock& lock) {
       if (auto error = check(driver_.deviceGet(&device, ordinal_), "cuDeviceGet")) {
         raise(*error, "");
       }
-      auto begun = Life::begin(driver_, device);
+      auto begun = Life::begin(driver_, device, gpu_.memory / kResidentPart);
       if (!begun) raise(begun.error(), "making a context");
       life_ = std::move(begun).value();
     }
     auto failed = check(driver_.ctxSetCurrent(life_->context()), "cuCtxSetCurrent");
     if (!failed && !pipeline.life_) failed = settleIn(pipeline, *life_);
+    if (!failed) {
+      auto behind = kept(life_->events_, [this] { return createEvent(driver_); });
+      if (behind) passage.behind_ = std::move(behind).value();
+      else failed = behind.error();
+    }
     if (!failed) return;
     Severity severity = failed->severity();
     if (severity == Severity::context || severity == Severity::device) {
@@ -161,22 +180,12 @@ void Device::attach(Pipeline& pipeline, Lock& lock) {
 }
 
 std::optional<DriverError> Device::settleIn(Pipeline& pipeline, Life& life) {
-  auto kept = [](auto& idle, auto&& make) {
-    using Made = decltype(make());
-    if (idle.empty()) return make();
-    Made one(std::move(idle.back()));
-    idle.pop_back();
-    return one;
-  };
   auto compute = kept(life.idle_, [&] { return createStream(driver_); });
   if (!compute) return compute.error();
   auto tail = kept(life.idle_, [&] { return createStream(driver_); });
   if (!tail) return tail.error();
-  auto behind = kept(life.events_, [&] { return createEvent(driver_); });
-  if (!behind) return behind.error();
   pipeline.compute_ = std::move(compute).value();
   pipeline.tail_ = std::move(tail).value();
-  pipeline.behind_ = std::move(behind).value();
   pipeline.life_ = &life;
   attached_.push_back(&pipeline);
   return std::nullopt;
@@ -195,6 +204,7 @@ Completions::Ticket* Device::handOver(Pipeline& pipeline, Passage& passage) {
     Lock lock(mutex_);
     pipeline.inside_ = nullptr;
     pipeline.sent_.push_back(&passage);
+    ++pipeline.underWay_;
     if (!pipeline.life_->wrong_) {
       if (freeTickets_.empty()) {
         ticket = &tickets_.emplace_back();
@@ -230,7 +240,6 @@ void Device::letGo(Pipeline& pipeline) {
   Life& life = *pipeline.life_;
   life.idle_.push_back(std::move(pipeline.compute_));
   life.idle_.push_back(std::move(pipeline.tail_));
-  life.events_.push_back(std::move(pipeline.behind_));
   pipeline.kernels_.clear();
   pipeline.life_ = nullptr;
   std::erase(attached_, &pipeline);
@@ -240,9 +249,48 @@ void Device::letGo(Pipeline& pipeline) {
 void Device::leave(Passage& passage, bool undone) {
   --inside_;
   alone_ = false;
+  if (passage.behind_) passage.pipeline_->life_->events_.push_back(std::move(passage.behind_));
   if (undone) suspects_.insert(passage.task());
   else suspects_.erase(passage.task());
   if (inside_ == 0 || waitingAlone_ == 0) changed_.notify_all();
+}
+
+void Device::left(Pipeline& pipeline) {
+  Lock lock(mutex_);
+  if (--pipeline.underWay_ == 0) changed_.notify_all();
+}
+
+void Device::drain(Pipeline& pipeline) {
+  Lock lock(mutex_);
+  changed_.wait(lock, [&] { return pipeline.underWay_ == 0 || pipeline.life_->wrong_; });
+}
+
+Device::Guest Device::visit(ObjectId object) {
+  Lock lock(mutex_);
+  if (!life_ || life_->wrong_) return {};
+  Residents::Resident* resident = life_->residents().use(object);
+  if (!resident) return {};
+  ++life_->guests_;
+  return {life_.get(), resident};
+}
+
+void Device::leaveGuest(const Guest& guest) {
+  guest.life->residents().letGo(guest.resident);
+  Lock lock(mutex_);
+  if (--guest.life->guests_ == 0) changed_.notify_all();
+}
+
+void Device::forget(ObjectId object) {
+  Lock lock(mutex_);
+  if (life_) life_->residents().drop(object);
+}
+
+bool Device::canCopyFrom(const Device& other) const {
+  CUdevice here = 0, there = 0;
+  int can = 0;
+  return driver_.deviceGet(&here, ordinal_) == CUDA_SUCCESS &&
+         driver_.deviceGet(&there, other.ordinal_) == CUDA_SUCCESS &&
+         driver_.deviceCanAccessPeer(&can, here, there) == CUDA_SUCCESS && can != 0;
 }
 
 // ---- Ends.
@@ -250,6 +298,7 @@ void Device::leave(Passage& passage, bool undone) {
 void Device::condemn(Life& life, const DriverError& error) {
   Lock lock(mutex_);
   if (!life.wrong_) life.wrong_ = error;
+  changed_.notify_all();
   completions_.wake();
 }
 
@@ -327,6 +376,7 @@ bool Device::look() {
   if (!error) error = check(driver_.streamQuery(busy->tail_.get()), "cuStreamQuery");
   if (error && error->severity() != Severity::retry && error->severity() != Severity::call) {
     life.wrong_ = error;
+    changed_.notify_all();
   }
   return true;
 }

@@ -11,6 +11,9 @@
 //       ^                                                                               |
 //       +------------------------------ the next task begins ---------------------------+
 //
+// Results that tasks have left on the device (residents.h) are of a Life, too.  Tasks on other
+// devices may be copying one: such guests are waited for as Pipelines are.
+//
 // When a Life dies, all that was under way in it ends at once (`bury`), without its host functions,
 // which a failed context calls no more.  The driver does not say whose kernel it was.  If one task
 // alone was on the device, it was that one's, and it fails.  Otherwise nobody is charged: all of
@@ -26,6 +29,7 @@
 #include "core/cluster/topology.h"
 #include "gpu/device/completions.h"
 #include "gpu/device/kernel_table.h"
+#include "gpu/device/residents.h"
 #include "gpu/driver/handle.h"
 
 #include <condition_variable>
@@ -61,7 +65,9 @@ class Staging {
 // What lives and dies with one retained context.
 class Life {
  public:
-  static DriverResult<std::unique_ptr<Life>> begin(const Driver& driver, CUdevice device);
+  // `mostResident`: bytes of results that are kept on the device.
+  static DriverResult<std::unique_ptr<Life>> begin(const Driver& driver, CUdevice device,
+                                                   Bytes mostResident);
   ~Life();
   Life(const Life&) = delete;
   Life& operator=(const Life&) = delete;
@@ -70,6 +76,7 @@ class Life {
   CUmemoryPool pool() const { return pool_.get(); }  // null where the device has no pools
 
   KernelTable& kernels() { return kernels_; }
+  Residents& residents() { return residents_; }
 
   // At least `bytes`, at most kMaxStaging.  The context must be current.
   DriverResult<Staging> takeStaging(std::size_t bytes);
@@ -81,13 +88,17 @@ class Life {
 
  private:
   friend class Device;
-  Life(const Driver& driver, PrimaryContext context)
-      : driver_(driver), context_(std::move(context)), kernels_(driver, context_.device()) {}
+  Life(const Driver& driver, PrimaryContext context, Bytes mostResident)
+      : driver_(driver),
+        context_(std::move(context)),
+        kernels_(driver, context_.device()),
+        residents_(driver, context_.get(), mostResident) {}
 
   const Driver& driver_;
   PrimaryContext context_;
   MemoryPool pool_;
   KernelTable kernels_;
+  Residents residents_;
   std::mutex mutex_;  // of what follows
   std::vector<Staging> staging_;
   std::size_t kept_ = 0;
@@ -97,6 +108,7 @@ class Life {
   std::vector<Event> events_;
   std::optional<DriverError> wrong_;  // what it died of
   std::size_t unfinished_ = 0;        // tasks that were on it when it was first buried
+  std::size_t guests_ = 0;            // results of it in use by tasks of other devices
 };
 
 class Device {
@@ -117,6 +129,19 @@ class Device {
   // severity `context` and `device`; the first one counts.
   void condemn(Life& life, const DriverError& error);
 
+  // Of a task on another device that takes a result from this one: in use by it, and the Life stays
+  // until `leaveGuest`; null if there is none of that name.
+  struct Guest {
+    Life* life = nullptr;
+    Residents::Resident* resident = nullptr;
+  };
+  Guest visit(ObjectId object);
+  void leaveGuest(const Guest& guest);
+  // Nobody finds this result here any more.
+  void forget(ObjectId object);
+  // Whether this device may copy from `other` without the host.
+  bool canCopyFrom(const Device& other) const;
+
   // How often the context was made anew after an error.
   std::uint64_t rebuilds() const;
 
@@ -136,8 +161,11 @@ class Device {
   Completions::Ticket* handOver(Pipeline& pipeline, Passage& passage);
   void handedOver(Pipeline& pipeline);
   void detach(Pipeline& pipeline);
+  void left(Pipeline& pipeline);
+  void drain(Pipeline& pipeline);
 
-  void attach(Pipeline& pipeline, Lock& lock);
+  void attach(Pipeline& pipeline, Passage& passage, Lock& lock);
+  bool isVacant() const { return attached_.empty() && life_->guests_ == 0; }
   std::optional<DriverError> settleIn(Pipeline& pipeline, Life& life);
   void letGo(Pipeline& pipeline);             // the mutex is held
   void leave(Passage& passage, bool undone);  // likewise

@@ -51,9 +51,13 @@ class TestSlot {
   Context& begin(TaskId id = {}) {
     static std::atomic<std::uint32_t> last{1000};
     if (!id) id = TaskId::make(JobId{1}, ++last);
+    return *begin(id, {});
+  }
+  // Null if an input that is coming is on no device.
+  Context* begin(TaskId id, const std::vector<DeviceInput>& inputs) {
     auto task = std::make_unique<HeardTask>();
-    Context& gpu = devices_->begin(id, *task);
-    task_ = std::move(task);
+    Context* gpu = devices_->begin(id, *task, inputs);
+    if (gpu) task_ = std::move(task);
     return gpu;
   }
 

@@ -10,21 +10,24 @@ namespace alnilam::gpu {
 // One slot's way through its devices, in the order of the grant.
 class SlotContexts final : public SlotDevices {
  public:
+  explicit SlotContexts(const std::vector<std::unique_ptr<Device>>& all) : all_(all) {}
+
   void add(Device& device, Bytes bound) {
     pipelines_.push_back(std::make_unique<Pipeline>(device, bound));
   }
 
-  Context& begin(TaskId id, DeviceTask& task) override {
+  Context* begin(TaskId id, DeviceTask& task, std::span<const DeviceInput> inputs) override {
     auto stay = std::make_unique<TaskStay>(id, task);
-    stay->begin(pipelines_);
+    if (!stay->begin(pipelines_, all_, inputs)) return nullptr;
     stay_ = std::move(stay);
-    return *stay_->contexts().front();
+    return stay_->contexts().front().get();
   }
 
   // The stay owns itself from here on.
-  void finish() override { stay_.release()->send(); }
+  bool finish() override { return stay_.release()->send(); }
 
  private:
+  const std::vector<std::unique_ptr<Device>>& all_;  // of the process
   std::vector<std::unique_ptr<Pipeline>> pipelines_;
   std::unique_ptr<TaskStay> stay_;  // of the task whose function runs
 };
@@ -41,7 +44,7 @@ GpuHost::GpuHost(std::unique_ptr<Loaded> loaded, std::vector<OfferedGpu> offered
 GpuHost::~GpuHost() = default;
 
 std::unique_ptr<SlotDevices> GpuHost::open(const SlotGrant& grant) {
-  auto slot = std::make_unique<SlotContexts>();
+  auto slot = std::make_unique<SlotContexts>(devices_);
   for (const DeviceGrant& device : grant.devices) {
     if (device.gpu >= devices_.size()) {
       throw DeviceError("GPU " + std::to_string(device.gpu) + " is not there: this process has " +
@@ -57,6 +60,10 @@ std::unique_ptr<SlotDevices> GpuHost::open(const SlotGrant& grant) {
   }
   if (grant.devices.empty()) throw DeviceError("a slot without devices has no context to open");
   return slot;
+}
+
+void GpuHost::forget(ObjectId object) {
+  for (const auto& device : devices_) device->forget(object);
 }
 
 namespace {

@@ -52,6 +52,8 @@ class GpuHost final : public DeviceHost {
   // Throws DeviceError for a device that is not offered.
   std::unique_ptr<SlotDevices> open(const SlotGrant& grant) override;
 
+  void forget(ObjectId object) override;
+
   Device& device(std::size_t index) { return *devices_[index]; }
 
  private:

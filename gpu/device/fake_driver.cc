@@ -161,6 +161,10 @@ void fillContexts(Driver& d) {
                                                                   : 0;
     return CUDA_SUCCESS;
   };
+  d.deviceCanAccessPeer = [](int* can, CUdevice, CUdevice) {
+    *can = all().world.peers;
+    return CUDA_SUCCESS;
+  };
   d.devicePrimaryCtxRetain = retain;
   d.devicePrimaryCtxRelease = release;
   d.ctxSetCurrent = [](CUcontext context) {

@@ -24,6 +24,7 @@ struct World {
   int devices = 1;
   std::size_t memory = 1 << 20;  // bytes a device
   bool pools = true;
+  bool peers = true;  // devices may copy from each other
   // Reads the parameters at the launch, and answers with what runs when the stream gets there; what
   // that returns is sticky if severityOf says so.
   std::map<std::string, std::function<std::function<CUresult()>(void** parameters)>> kernels = {};

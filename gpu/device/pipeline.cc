@@ -8,18 +8,20 @@ void Pipeline::enter(Passage& passage) { device_.enter(*this, passage); }
 
 void Pipeline::withdraw(Passage& passage) { device_.withdraw(*this, passage); }
 
-void Pipeline::turnToTail() {
+CUevent Pipeline::turnToTail(Passage& passage) {
   const Driver& driver = device_.driver();
-  auto failed = check(driver.eventRecord(behind_.get(), compute_.get()), "cuEventRecord");
+  CUevent behind = passage.behind_.get();
+  auto failed = check(driver.eventRecord(behind, compute_.get()), "cuEventRecord");
   if (!failed) {
-    failed = check(driver.streamWaitEvent(tail_.get(), behind_.get(), 0), "cuStreamWaitEvent");
+    failed = check(driver.streamWaitEvent(tail_.get(), behind, 0), "cuStreamWaitEvent");
   }
-  if (!failed) return;
+  if (!failed) return behind;
   note(*failed);
   // A driver that has no room for it: the order is kept all the same.
   if (auto late = check(driver.streamSynchronize(compute_.get()), "cuStreamSynchronize")) {
     note(*late);
   }
+  return behind;
 }
 
 void Pipeline::send(Passage& passage) {
@@ -36,6 +38,10 @@ void Pipeline::send(Passage& passage) {
   }
   device_.handedOver(*this);
 }
+
+void Pipeline::left() { device_.left(*this); }
+
+void Pipeline::drain() { device_.drain(*this); }
 
 const LoadedKernel* Pipeline::kernel(const Launch& launch, LaunchFault& fault) {
   for (const LoadedKernel* known : kernels_) {

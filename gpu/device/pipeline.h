@@ -9,6 +9,9 @@
 //     compute   [task 1      ] [task 2        ] [task 3 ...
 //     tail                    [home 1] [end 1]  [home 2] [end 2]
 //
+// Each task has an event of its own there, for others that wait for its work: the tail, and tasks
+// of other slots that take its result (residents.h).
+//
 // A Passage is one task's stay here: `enter`, the function, `send`; and later `over`.
 //
 // Threading: belongs to the slot's thread, except what is said to be the Device's.
@@ -54,6 +57,7 @@ class Passage {
   const TaskId task_;
   Completions::Ticket* ticket_ = nullptr;
   Pipeline* pipeline_ = nullptr;
+  Event behind_;  // its work on compute; of its Life
   Clock::time_point began_;
 };
 
@@ -80,12 +84,18 @@ class Pipeline {
   CUstream compute() const { return compute_.get(); }
   CUstream tail() const { return tail_.get(); }
 
-  // What the tail is given from here on comes after all that compute has been given so far.
-  void turnToTail();
+  // The passage has been given all its work on compute: what the tail is given from here on comes
+  // after that, and so does what waits for the event that is returned.
+  CUevent turnToTail(Passage& passage);
 
   // The passage has been given all its work: its end is heard of when the tail has passed.  `over`
   // may be called, and the passage be gone, before this returns.
   void send(Passage& passage);
+
+  // A passage that was sent is over, and has let go of what it used.
+  void left();
+  // Waits for all that were sent to have left, or for the Life to die.
+  void drain();
 
   // As KernelTable::find, remembered for this slot.
   const LoadedKernel* kernel(const Launch& launch, LaunchFault& fault);
@@ -100,12 +110,12 @@ class Pipeline {
   const Bytes bound_;
   Life* life_ = nullptr;  // the rest lives in it
   Stream compute_, tail_;
-  Event behind_;
   std::vector<const LoadedKernel*> kernels_;  // that it has launched
   // Guarded by the Device's mutex.
   Passage* inside_ = nullptr;  // entered, not sent
   bool sending_ = false;       // the slot's thread still uses the streams for the last one sent
   std::deque<Passage*> sent_;  // not over, in order
+  std::size_t underWay_ = 0;  // sent, and not left
   Passage::Clock::time_point lastEnd_;
 };
 

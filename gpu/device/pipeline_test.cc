@@ -84,8 +84,8 @@ TEST_F(PipelineTest, WhatComesAfterATaskIsNotInTheWayOfTheNext) {
   auto second = run(one, kWork);
   // Streams in the order of their making: 1 computes, 2 is the tail.
   EXPECT_THAT(fake::world().enqueued,
-              ElementsAre("copy in 1", "launch work 1", "wait 1 2", "copy home 2", "free 2",
-                          "host 2", "launch work 1", "wait 1 2", "host 2"));
+              ElementsAre("copy in 1", "launch work 1", "wait 1 2", "copy home 2", "host 2",
+                          "launch work 1", "wait 1 2", "host 2"));
   EXPECT_EQ(result[0], -1);
   fake::advance();
   EXPECT_EQ(first->wait().how, How::over);

@@ -1,8 +1,11 @@
 #pragma once
 // How a task function's device types meet the bytes of its arguments and result.
 //
-// A gpu::View<const T> parameter is an input's elements, copied to the device on the task's stream
-// before the function's own work; the copy counts against the task's bound and ends with the task.
+// A gpu::View<const T> parameter is an input's elements: where the task that made them has left
+// them on the device, else copied there on the task's stream before the function's own work.  Both
+// count against the task's bound; a copy ends with the task.  Of an input that another task is
+// still making on a device only the array's header is in host memory, and nothing else is read.
+//
 // A gpu::Array<T> result is copied home behind the function's work, to where the result lies (a
 // message, or the node's store), in the layout of core/api/array_layout.h.  So the other side may
 // take it as std::vector<T>, View<const T> or gpu::View<const T>.
@@ -25,6 +28,7 @@ namespace alnilam {
 template <typename T>
 struct ArgumentCodec<gpu::View<T>> {
   static_assert(std::is_const_v<T>, "alnilam: objects never change: take gpu::View<const T>");
+  static constexpr bool kOnDevice = true;
 
   static gpu::View<T> take(std::span<const std::byte> object, TaskCall& call) {
     if (!call.gpu) throw DeviceError("a gpu::View parameter needs a gpu::Context& before it");

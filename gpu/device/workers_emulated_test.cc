@@ -103,6 +103,15 @@ class WorkersEmulatedTest : public testing::Test {
     EXPECT_GT(done.ran.count(), 0);
   }
 
+  // Of a chain that begins at `index` 1 of a thousand.
+  static void expectChained(std::uint32_t index, const TaskDone& done) {
+    ASSERT_EQ(done.how, TaskDone::How::held) << index;
+    auto values = decode<std::vector<int>>(done.held.bytes());
+    ASSERT_EQ(values.size(), 1000u);
+    EXPECT_EQ(values[0], static_cast<int>(index) + 1);
+    EXPECT_EQ(values[999], static_cast<int>(index) + 1000);
+  }
+
   std::unique_ptr<GpuHost> host_;
   std::mutex mutex_;
   std::condition_variable called_;
@@ -142,12 +151,51 @@ TEST_F(WorkersEmulatedTest, AFailingKernelFailsItsTaskAndInnocentsAreRunAgain) {
   EXPECT_GE(host_->device(0).rebuilds(), 6u);
 }
 
+// Links from `first` on, each of which takes the result of the one before.
+std::vector<RunTask> linked(std::vector<RunTask> tasks) {
+  for (std::size_t i = 1; i < tasks.size(); ++i) {
+    tasks[i - 1].awaited = true;
+    tasks[i].inputs[0] = {tasks[i - 1].id, {}, false, true};
+  }
+  return tasks;
+}
+
+TEST_F(WorkersEmulatedTest, AChainIsRightWhicheverSlotsItsLinksAreIn) {
+  begin("2x64MiB");
+  for (std::uint32_t slot = 0; slot < 3; ++slot) open(0, slot % 2);
+  std::vector<RunTask> all;
+  for (std::uint32_t chain = 0; chain < 4; ++chain) {
+    std::vector<RunTask> links;
+    for (std::uint32_t i = 0; i < 100; ++i) links.push_back(task(0, chain * 1000 + 1 + i));
+    links = linked(std::move(links));
+    std::move(links.begin(), links.end(), std::back_inserter(all));
+  }
+  for (auto& [index, done] : run(std::move(all))) expectChained(index, done);
+}
+
+TEST_F(WorkersEmulatedTest, WhatFollowsAFailingKernelIsReturnedAndWhatIsBesideItIsRunAgain) {
+  begin("1x64MiB");
+  open(0, 0);
+  open(0, 0);
+  open(1, 0);
+  std::vector<RunTask> failing, sound;
+  for (std::uint32_t i = 1; i <= 30; ++i) failing.push_back(task(i == 10 ? 1 : 0, i));
+  for (std::uint32_t i = 1001; i <= 1030; ++i) sound.push_back(task(0, i));
+  std::vector<RunTask> all = linked(std::move(failing)), others = linked(std::move(sound));
+  std::move(others.begin(), others.end(), std::back_inserter(all));
+  for (auto& [index, done] : run(std::move(all))) {
+    if (index < 10 || index > 1000) expectChained(index, done);
+    else if (index == 10) EXPECT_EQ(done.failure->kind, FailureKind::device);
+    else EXPECT_EQ(done.how, TaskDone::How::returned) << index;
+  }
+}
+
 TEST_F(WorkersEmulatedTest, ALostDeviceFailsWhatIsOnItAndNothingElse) {
   begin("2x64MiB;lost=7@1");
   open(0, 0);
   open(0, 1);
   std::vector<RunTask> tasks;
-  for (std::uint32_t i = 1; i <= 60; ++i) tasks.push_back(task(0, i));
+  for (std::uint32_t i = 1; i <= 400; ++i) tasks.push_back(task(0, i));
   auto all = run(std::move(tasks));
   int lost = 0;
   for (auto& [index, done] : all) {

@@ -188,7 +188,10 @@ CUresult memFree(CUdeviceptr pointer) {
     std::lock_guard lock(machine()->mutex);
     owner = device->context.get();
   }
-  if (owner) synchronize(*owner);  // work that uses it ends first
+  // Work that uses it ends first; of pools' memory it is for the caller to know that it has.
+  std::uint64_t start = 0;
+  auto allocation = device->memory.describe(pointer, start);
+  if (owner && !(allocation && allocation->pool)) synchronize(*owner);
   return freeNow(*device, pointer) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 

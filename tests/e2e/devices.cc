@@ -1,4 +1,4 @@
-// GPU tasks: which devices they get, and what becomes of them when a device is lost.
+// GPU tasks: which devices they get, and what they take from each other there.
 
 #include "tests/e2e/scenario.h"
 
@@ -11,6 +11,8 @@
 using alnilam::Cluster;
 using alnilam::InfeasibleError;
 using alnilam::Ref;
+using alnilam::TaskError;
+using namespace alnilam::literals;
 
 namespace e2e {
 
@@ -62,10 +64,88 @@ alnilam::gpu::Array<int> bump(alnilam::gpu::Context& gpu,
   return there;
 }
 
+// What is on the device is looked at by the host, so that the test needs no kernel.
+std::vector<std::uint64_t> fetched(alnilam::gpu::Context& gpu,
+                                   alnilam::gpu::View<const std::uint64_t> values) {
+  std::vector<std::uint64_t> host(values.size());
+  gpu.copyToHost(values, host);
+  gpu.synchronize();
+  return host;
+}
+
+alnilam::gpu::Array<std::uint64_t> countTo(alnilam::gpu::Context& gpu, std::uint64_t count) {
+  std::vector<std::uint64_t> values(count);
+  for (std::uint64_t i = 0; i < count; ++i) values[i] = i;
+  return gpu.copyToDevice(values);
+}
+
+// One more of each.
+alnilam::gpu::Array<std::uint64_t> nextOnDevice(alnilam::gpu::Context& gpu,
+                                                alnilam::gpu::View<const std::uint64_t> values) {
+  std::vector<std::uint64_t> host = fetched(gpu, values);
+  for (std::uint64_t& value : host) ++value;
+  return gpu.copyToDevice(host);
+}
+
+alnilam::gpu::Array<std::uint64_t> sumOnDevice(alnilam::gpu::Context& gpu,
+                                               alnilam::gpu::View<const std::uint64_t> left,
+                                               alnilam::gpu::View<const std::uint64_t> right) {
+  std::vector<std::uint64_t> sum = fetched(gpu, left), other = fetched(gpu, right);
+  for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += other[i];
+  return gpu.copyToDevice(sum);
+}
+
+alnilam::gpu::Array<std::uint64_t> refuseOnDevice(alnilam::gpu::Context& gpu,
+                                                  alnilam::gpu::View<const std::uint64_t>) {
+  throw std::domain_error("not a step further");
+}
+
 ALNILAM_TASK(whereabouts);
 ALNILAM_TASK(bump);
+ALNILAM_TASK(countTo);
+ALNILAM_TASK(nextOnDevice);
+ALNILAM_TASK(sumOnDevice);
+ALNILAM_TASK(refuseOnDevice);
 
 namespace {
+
+using Numbers = Ref<alnilam::gpu::Array<std::uint64_t>>;
+
+void checkNumbers(Cluster& cluster, const Numbers& ref, std::uint64_t count, std::uint64_t first,
+                  std::uint64_t step) {
+  std::vector<std::uint64_t> values = cluster.get(ref);
+  checkEqual(values.size(), count, "how many there are");
+  for (std::uint64_t i = 0; i < count; ++i) {
+    checkEqual(values[i], first + i * step, "number " + std::to_string(i));
+  }
+}
+
+// LINKS: chains of that length on devices, with small results and with stored ones, that part and
+// meet again; and one with a link that fails.
+void gpuChain(Cluster& cluster, const Arguments& arguments) {
+  check(arguments.size() == 1, "there is a LINKS");
+  int links = std::atoi(arguments[0].c_str());
+  alnilam::Options options{.cpus = 0.1, .gpus = 0.25, .gpuMemory = 16_MiB};
+  for (std::uint64_t count : {4u, 100u, 20'000u}) {
+    Numbers left = cluster.submit(options, countTo, count), right = left;
+    for (int i = 0; i < links; ++i) {
+      left = cluster.submit(options, nextOnDevice, left);
+      right = cluster.submit(options, nextOnDevice, right);
+    }
+    auto both = cluster.submit(options, sumOnDevice, left, right);
+    checkNumbers(cluster, both, count, 2 * static_cast<std::uint64_t>(links), 2);
+  }
+  Numbers last = cluster.submit(options, countTo, std::uint64_t{20'000});
+  std::vector<Numbers> before;
+  for (int i = 0; i < links; ++i) {
+    if (i == links / 2) before.push_back(last);
+    if (i == links / 2) last = cluster.submit(options, refuseOnDevice, last);
+    else last = cluster.submit(options, nextOnDevice, last);
+  }
+  auto failed = thrown<TaskError>("a link that fails", [&] { cluster.get(last); });
+  checkContains(failed.what(), "not a step further");
+  checkNumbers(cluster, before.front(), 20'000, static_cast<std::uint64_t>(links) / 2, 1);
+}
 
 // COUNT VISIBLE: COUNT tasks at once have a device each, one more never could, and all of them find
 // CUDA_VISIBLE_DEVICES to be VISIBLE ("unset").
@@ -130,6 +210,7 @@ void deviceLost(Cluster& cluster, const Arguments& arguments) {
 void addDeviceScenarios(Scenarios& scenarios) {
   scenarios["devices"] = devices;
   scenarios["device_lost"] = deviceLost;
+  scenarios["gpu_chain"] = gpuChain;
 }
 
 }  // namespace e2e
