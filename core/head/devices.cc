@@ -56,6 +56,7 @@ void Tables::reshape(Node& node) {
     std::uint64_t fits =
         node.free.timesCovers(needs, std::min(lane.fitting, lane.capacity));
     for (std::uint64_t i = 0; i < fits; ++i) node.free.subtract(needs);
+    for (std::uint64_t i = fits; i < lane.fitting; ++i) classOf(key).owner->held.subtract(needs);
     lane.ahead += lane.fitting - fits;
     node.ahead += lane.fitting - fits;
     lane.fitting = fits;

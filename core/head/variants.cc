@@ -74,6 +74,8 @@ class Pass {
 
   void gather();
   void addNode(Node& node);
+  placement::Way wayOf(Node& node, std::size_t variant);
+  void leaveFastest(std::vector<Duration>& runs);
   Estimate estimate(const Place& place, std::uint8_t sizeClass);
   bool expectRuns(std::uint8_t sizeClass, std::vector<Duration>& runs);
   void makePlan(std::uint8_t sizeClass);
@@ -81,6 +83,7 @@ class Pass {
   void tryVariants(Plan& plan);
   bool isWorthTrying(const Plan& plan, std::size_t way);
   bool fits(const Place& place) const;
+  bool mayTryAt(std::size_t way) const;
   bool isAllowed(const Place& place) const;
   bool hasRoom(std::size_t way, const Plan& plan) const;
   bool takeTurn(std::size_t way);
@@ -118,17 +121,33 @@ void Pass::addNode(Node& node) {
     const ResourceSet& needs = cls_.definition.needsOf(variant);
     Lane& lane = t_.laneOf(node, cls_, variant);
     if (lane.capacity == 0) continue;
-    std::uint64_t left = lane.capacity - std::min(lane.capacity, lane.fitting);
-    std::uint64_t slots = lane.fitting + node.free.timesCovers(needs, left);
+    placement::Way way = wayOf(node, variant);
     bool isFirst = std::exchange(isDefault, false);
-    if (slots == 0) continue;  // others have it all, and nobody knows until when
+    if (way.slots == 0) continue;  // others have it all, and nobody knows until when
     bool drains = !t_.blockedClasses.empty() && t_.mustDrain(node, cls_, needs);
     firstWay_.try_emplace(node.id.value, places_.size());
     places_.push_back({&node, &lane, static_cast<std::uint8_t>(variant),
                        t_.modelOf(node, cls_, variant), isFirst, t_.isReserved(node, cls_, needs),
                        !drains});
-    ways_.push_back({slots, lane.backlog});
+    ways_.push_back(way);
   }
+}
+
+placement::Way Pass::wayOf(Node& node, std::size_t variant) {
+  const ResourceSet& needs = cls_.definition.needsOf(variant);
+  const Lane& lane = t_.laneOf(node, cls_, variant);
+  std::uint64_t left = lane.capacity - std::min(lane.capacity, lane.fitting);
+  std::uint64_t free = node.free.timesCovers(needs, left);
+  placement::Way way{lane.fitting + free, lane.backlog};
+  if (free > 0) return way;
+  for (std::size_t other = 0; other < cls_.definition.ways(); ++other) {
+    if (other == variant || !placement::areRivals(needs, cls_.definition.needsOf(other))) continue;
+    const Lane& rival = t_.laneOf(node, cls_, other);
+    way.slots += rival.fitting;
+    way.backlog = std::min(way.backlog, kNever - rival.backlog - Duration(1)) + rival.backlog;
+  }
+  way.slots = std::min(way.slots, lane.capacity);
+  return way;
 }
 
 Estimate Pass::estimate(const Place& place, std::uint8_t sizeClass) {
@@ -151,7 +170,10 @@ bool Pass::expectRuns(std::uint8_t sizeClass, std::vector<Duration>& runs) {
     bool mayBe = anyKnown ? found.known() && (found.runs > 0 || !anyRan) : place.isDefault;
     runs.push_back(!mayBe ? kNever : anyKnown ? found.run : placement::kUnknownRun);
   }
-  if (anyRan) return true;
+  if (anyRan) {
+    leaveFastest(runs);
+    return true;
+  }
   for (const auto& [node, first] : firstWay_) {  // nothing is sure: one variant at each place
     std::size_t best = first;
     for (std::size_t i = first; i < places_.size() && places_[i].node->id.value == node; ++i) {
@@ -160,6 +182,19 @@ bool Pass::expectRuns(std::uint8_t sizeClass, std::vector<Duration>& runs) {
     }
   }
   return false;
+}
+
+// Of ways of one node that ask for the same, all but the fastest become kNever.
+void Pass::leaveFastest(std::vector<Duration>& runs) {
+  for (const auto& [node, first] : firstWay_) {
+    for (std::size_t i = first; i < places_.size() && places_[i].node->id.value == node; ++i) {
+      const ResourceSet& needs = cls_.definition.needsOf(places_[i].variant);
+      for (std::size_t j = first; j < i; ++j) {
+        if (!(needs == cls_.definition.needsOf(places_[j].variant))) continue;
+        (runs[i] < runs[j] ? runs[j] : runs[i]) = kNever;
+      }
+    }
+  }
 }
 
 void Pass::makePlan(std::uint8_t sizeClass) {
@@ -212,13 +247,13 @@ void Pass::noteWanted() {
 void Pass::tryVariants(Plan& plan) {
   std::set<std::pair<std::uint8_t, std::uint32_t>> looked;
   for (std::size_t i = 0; i < places_.size() && readyOf(plan).count > 0; ++i) {
-    if (places_[i].isReserved || !fits(places_[i]) || !isAllowed(places_[i])) continue;
+    if (!mayTryAt(i)) continue;
     bool isNew = looked.emplace(places_[i].variant, places_[i].model).second;
     if (!isNew || !isWorthTrying(plan, i)) continue;
     std::size_t best = i;
     for (std::size_t other = i + 1; other < places_.size(); ++other) {
       const Place& place = places_[other];
-      bool isBetter = place.isLike(places_[i]) && !place.isReserved && fits(place) &&
+      bool isBetter = place.isLike(places_[i]) && mayTryAt(other) &&
                       place.node->load < places_[best].node->load;
       if (isBetter) best = other;
     }
@@ -261,15 +296,23 @@ bool Pass::isAllowed(const Place& place) const {
   return left_ > 0 && Tables::leftOfQuota(job_, cls_.definition.needsOf(place.variant), 1) > 0;
 }
 
+// A trial does not wait for a free slot, or it would for as long as there is work for its rivals.
+bool Pass::mayTryAt(std::size_t way) const {
+  const Place& place = places_[way];
+  if (place.isReserved || !isAllowed(place)) return false;
+  return fits(place) || (place.mayQueue && place.lane->fitting + place.lane->ahead == 0);
+}
+
 // Whether the way begins another at once, or soon enough for it to be sent ahead.
 bool Pass::hasRoom(std::size_t way, const Plan& plan) const {
   const Place& place = places_[way];
   if (place.isReserved || plan.runs[way] == kNever || !isAllowed(place)) return false;
   if (fits(place)) return true;
-  if (!place.mayQueue || place.lane->fitting == 0) return false;
-  if (!plan.isSure) return place.lane->ahead < place.lane->fitting;
+  if (!place.mayQueue) return false;
+  std::uint64_t slots = std::max(place.lane->fitting, ways_[way].slots);
+  if (!plan.isSure) return place.lane->ahead < slots;
   return fullness(way) <= t_.config.prefetchHorizon &&
-         place.lane->ahead < place.lane->fitting * t_.config.maxPrefetch;
+         place.lane->ahead < slots * t_.config.maxPrefetch;
 }
 
 // Whether the way took a task, or one went where its data is.
@@ -341,6 +384,12 @@ void Pass::give(std::uint32_t index, std::size_t way, const Plan& plan, bool tri
   --left_;
   addWork(place.lane->backlog, run, 1);
   addWork(ways_[way].backlog, run, 1);
+  for (std::size_t i = firstWay_.at(place.node->id.value);
+       i < places_.size() && places_[i].node == place.node; ++i) {
+    bool isRival = i != way && placement::areRivals(cls_.definition.needsOf(place.variant),
+                                                    cls_.definition.needsOf(places_[i].variant));
+    if (isRival && !fits(places_[i])) addWork(ways_[i].backlog, run, 1);
+  }
 }
 
 // What is left waits for a better way than those that have room.  If it has waited long enough for

@@ -101,6 +101,40 @@ node 1: job 1; class 1/0 both; run 1.1#1; run 1.2#1^1
 )");
 }
 
+TEST(HeadVariants, ATrialIsMadeThoughItsRivalHasAllSlots) {
+  expectScript(R"(> open a
+job 1 ready, session 1
+> node n1/1 cpu=1
+accepted n1 as node 1/1
+> node n2/1 cpu=1
+accepted n2 as node 2/1
+> class 1 both as=cpu:f:cpu=1 as=cpu:g:cpu=1
+> heard 1/1 $both.0/0:10000*9/9
+> submit 1 1:both 2:both
+node 1: job 1; class 1/0 both; run 1.1#1^1?
+node 2: job 1; class 1/0 both; run 1.2#1
+> left 1/1 gone
+gone node 1: gone
+node 2: run 1.1#2^1?
+)");
+}
+
+TEST(HeadVariants, TheFasterOfRivalsGetsWhatTheSlowerHas) {
+  expectScript(R"(> open a
+job 1 ready, session 1
+> node n1/1 cpu=1
+accepted n1 as node 1/1
+> class 1 both as=cpu:f:cpu=1 as=cpu:g:cpu=1
+> heard 1/1 $both.0/0:10000*9/9
+> submit 1 1:both 2:both
+node 1: job 1; class 1/0 both; run 1.1#1^1?; run 1.2#1
+> heard 1/1 1.1#1=x~100us^1 $both.1/0:100*9/9
+> submit 1 3:both 4:both
+> heard 1/1 1.2#1=x~10000us $both.0/0:10000*10/10
+node 1: run 1.3#1^1; run 1.4#1^1
+)");
+}
+
 TEST(HeadVariants, ALostTrialIsOverAndAnotherMayBeMade) {
   expectScript(R"(> open a
 job 1 ready, session 1

@@ -87,6 +87,30 @@ void NodeBrain::State::decideAll(Instant now) {
 
 namespace {
 
+// Adds the slots of the lane's rivals and what is there to do for them.
+void countRivals(const Lane& lane, placement::Way& way) {
+  for (const Lane* other : lane.choice->ways) {
+    bool isRival = other != &lane && placement::areRivals(other->definition.needs,
+                                                          lane.definition.needs);
+    if (!isRival) continue;
+    way.slots += other->open.size();
+    way.backlog = std::min(way.backlog, kNever - other->backlog - Duration(1)) + other->backlog;
+  }
+}
+
+// Of ways that ask for the same, all but the fastest become infeasible; not `spared`.
+void leaveFastest(const Choice& choice, std::vector<NodeWay>& ways, std::size_t spared) {
+  for (std::size_t i = 0; i < ways.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      bool areBoth = ways[i].feasible && ways[j].feasible && ways[i].run != kNever &&
+                     ways[j].run != kNever &&
+                     choice.ways[i]->definition.needs == choice.ways[j]->definition.needs;
+      std::size_t slower = ways[i].run < ways[j].run ? j : i;
+      if (areBoth && slower != spared) ways[slower].feasible = false;
+    }
+  }
+}
+
 // What is free for the lanes of one class, while tasks are given to them.
 class Openings {
  public:
@@ -143,7 +167,9 @@ void NodeBrain::State::decide(Instant now, Choice& choice) {
       Lane& lane = *choice.ways[i];
       ways[i] = {lane.feasible, openings.has(lane, config.maxSlotsPerLane),
                  {lane.open.size(), lane.backlog + heldWork[i]}, expected(lane, task.sizeClass)};
+      if (lane.open.empty() && !ways[i].free) countRivals(lane, ways[i].way);
     }
+    leaveFastest(choice, ways, task.trial ? task.hint : ways.size());
     auto pick = placement::pick(ways, task.hint, now - task.since);
     ALNILAM_ASSERT(pick.has_value());  // `assign` refuses what is infeasible
     if (task.trial && ways[task.hint].feasible) pick = {task.hint, ways[task.hint].free, kNever};

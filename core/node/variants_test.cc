@@ -109,6 +109,28 @@ TEST(NodeVariants, NobodyWaitsLongerThanTheSlowerOneWouldTake) {
   EXPECT_EQ(desk.wait(1ms), "to 1: run 1.4") << "and the device hangs";
 }
 
+TEST(NodeVariants, TheFasterOfRivalsGetsTheSlotsOfTheSlower) {
+  TaskClass rivals = both();
+  rivals.variants[1].needs = rivals.variants[0].needs;
+  Desk desk(1, 0);
+  desk.job(1, {rivals});
+  send(desk, {{1, 0}, {2, 1, true}});
+  desk.up();
+  desk.done({1}, 10ms);
+  desk.closed({1});
+  desk.done({2}, 100us);
+  send(desk, {{3, 0}});
+  desk.done({3}, 100us);
+  desk.wait(1s);
+  desk.closed({2});
+  EXPECT_EQ(send(desk, {{4, 0, true}}), "to 1: open #3 lane 0 cores 0; run 1.4");
+  EXPECT_EQ(send(desk, {{5, 0}, {6, 1}}), "")
+      << "they wait for the faster, though the slower has the only slot";
+  EXPECT_EQ(desk.done({4}, 10ms),
+            "to 1: close #3 | head: 1.4 held; learned 0 10000us by 1 of 2");
+  EXPECT_EQ(desk.closed({3}), "to 1: open #4 lane 0.1 cores 0; run 1.5 in 0.1");
+}
+
 TEST(NodeVariants, ATrialGoesWhereItIsSent) {
   Desk desk = learned(2);
   EXPECT_EQ(send(desk, {{1, 0, true}}), "to 1: run 1.1");

@@ -22,6 +22,11 @@
 // (`shares` tells how much).  Which size a free way takes, `bestFor` says: one that a GPU does
 // twenty times as fast shall not take a core that another, which has no use for a GPU, could have.
 //
+// Ways of one place that run on the same, both on its cores or both on its devices, are *rivals*: a
+// slot that one has could be the other's, so one that finds all taken counts those of its rivals,
+// with the work that is there, as its own.  Otherwise whoever came first would keep them as long as
+// any tasks wait.  Of rivals that ask for the same only the faster is taken.
+//
 // Ways that have not run this size of inputs are taken only if no way has, and then, at each place,
 // the one that other sizes let expect least of, or where nothing is known at all, the first variant
 // in the program's list.  The others get trials: a few runs, one at a time, and none where the
@@ -31,7 +36,9 @@
 // Pure functions; integers only, so equal inputs give equal choices everywhere.
 
 #include "core/base/units.h"
+#include "core/cluster/resources.h"
 #include "core/placement/cost.h"
+#include "core/placement/feasibility.h"
 
 #include <cstdint>
 #include <optional>
@@ -51,6 +58,11 @@ struct Way {
   std::uint64_t slots = 0;  // tasks that run at once here: those that do, and what is free
   Duration backlog{};       // the run times of those there, expected, added up
 };
+
+// Whether ways that ask for this, at one place, are rivals.
+inline bool areRivals(const ResourceSet& one, const ResourceSet& other) {
+  return takesDevices(one) == takesDevices(other);
+}
 
 // When one more task, of `run`, would end here, if its data can be here after `transfer`; kNever
 // for a way without slots or with an unknown run.

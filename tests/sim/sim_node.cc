@@ -199,12 +199,16 @@ void SimNode::obey(ExecutorId id, Orders orders) {
     if (!isComing) {
       if (task.awaited) executor.room.expect(task.id);
       executor.lanes[task.lane].push_back(std::move(task));
-    } else if (!executor.room.admit(task)) {
+      continue;
+    }
+    WaitingRoom::Outcome outcome;
+    if (!executor.room.admit(task, false, outcome)) {
       TaskDone& done = executor.report.done.emplace_back();
       done.id = task.id;
       done.attempt = task.attempt;
       done.how = TaskDone::How::returned;
     }
+    heed(executor, std::move(outcome));
   }
   for (TaskId cancelled : orders.cancel) {
     RunTask task;
@@ -226,9 +230,25 @@ void SimNode::obey(ExecutorId id, Orders orders) {
     auto why = std::make_shared<Failure>();
     why->kind = FailureKind::cancelled;
     done.failure = std::move(why);
-    executor.room.unmade(cancelled, executor.report.done);
+    unmade(executor, cancelled);
   }
   drawAll(id);
+}
+
+std::size_t SimNode::heed(Executor& executor, WaitingRoom::Outcome outcome) {
+  bool isAhead = !outcome.voided.empty() || !outcome.recalled.empty();
+  if (isAhead) world_.violation(name_ + " has a task ahead of its inputs, without a device");
+  for (TaskDone& done : outcome.ended) executor.report.done.push_back(std::move(done));
+  std::size_t released = outcome.released.size();
+  released_ += released;
+  for (RunTask& one : outcome.released) executor.lanes[one.lane].push_back(std::move(one));
+  return released;
+}
+
+void SimNode::unmade(Executor& executor, TaskId task) {
+  WaitingRoom::Outcome outcome;
+  executor.room.unmade(task, outcome);
+  heed(executor, std::move(outcome));
 }
 
 void SimNode::open(Executor& executor, SlotGrant grant) {
@@ -376,13 +396,11 @@ void SimNode::finish(ExecutorId id, SlotId slotId) {
   }
   executor.report.done.push_back(done);
   if (done.how == TaskDone::How::failed) {
-    executor.room.unmade(task.id, executor.report.done);
+    unmade(executor, task.id);
   } else {
-    std::vector<RunTask> released;
-    executor.room.made(task.id, {task.id, done.held, done.how == TaskDone::How::stored}, released);
-    released_ += released.size();
-    for (RunTask& one : released) executor.lanes[one.lane].push_back(std::move(one));
-    if (!released.empty()) return drawAll(id);
+    WaitingRoom::Outcome outcome;
+    executor.room.made(task.id, {task.id, done.held, done.how == TaskDone::How::stored}, outcome);
+    if (heed(executor, std::move(outcome)) > 0) return drawAll(id);
   }
   draw(id, slotId);
   reportSoon(id);
@@ -407,7 +425,7 @@ void SimNode::failOn(std::uint32_t gpu, Executor& executor, const RunTask& task,
   why->kind = FailureKind::device;
   why->message = "made up";
   done.failure = std::move(why);
-  executor.room.unmade(task.id, executor.report.done);
+  unmade(executor, task.id);
 }
 
 void SimNode::reportSoon(ExecutorId id) {

@@ -109,6 +109,9 @@ class SimNode {
   void finish(ExecutorId id, SlotId slot);
   std::optional<std::uint32_t> lostDeviceOf(const Slot& slot) const;
   void failOn(std::uint32_t gpu, Executor& executor, const RunTask& task, Duration ran);
+  // Does what the room says; how many tasks it released.
+  std::size_t heed(Executor& executor, WaitingRoom::Outcome outcome);
+  void unmade(Executor& executor, TaskId task);
   void noteWithdrawn(const std::vector<node::Output>& outputs);
   void checkInputs(const Executor& executor, const RunTask& task, const char* when);
   void reportSoon(ExecutorId id);
