@@ -1,6 +1,7 @@
-// alnilam-sim: placement policies against recorded traces, in no time.
+// alnilam-sim: recorded traces and synthetic loads, in no time.
 
 #include "daemons/process/version.h"
+#include "daemons/sim/load_command.h"
 #include "daemons/sim/published.h"
 #include "daemons/sim/replay.h"
 
@@ -228,7 +229,7 @@ void addCommon(CLI::App& app, Options& options, const char* defaultPolicy) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Placement policies against recorded traces.", "alnilam-sim");
+  CLI::App app("Recorded traces and synthetic loads, in no time.", "alnilam-sim");
   app.set_version_flag("--version", kVersion);
   app.require_subcommand(1);
   Options replayed, tabled;
@@ -251,6 +252,8 @@ int run(int argc, char** argv) {
   tableApp->add_option("--policy", tabled.policy, "One of " + knownPolicies())
       ->capture_default_str();
   tableApp->callback([&]() { command = [&]() { return tableCommand(tabled); }; });
+
+  addLoadCommand(app, command);
 
   try {
     app.parse(argc, argv);
