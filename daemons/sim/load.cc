@@ -18,6 +18,8 @@ namespace {
 using namespace head;
 
 constexpr std::uint32_t kBatch = 10'000;  // tasks of one submission
+// Between levels, so that a level does not pass the next by its waiting in the usual load.
+constexpr std::int32_t kLevelStep = 100;
 
 double toSeconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 Duration fromSeconds(double seconds) {
@@ -94,8 +96,9 @@ class World {
   void happen(const Event& event);
   ResourceSet needsOf(ClassIndex index) const;
   std::int32_t priorityOf(ClassIndex index) const {
-    return static_cast<std::int32_t>(index % load_.priorities);
+    return static_cast<std::int32_t>(levelOf(index)) * kLevelStep;
   }
+  std::size_t levelOf(ClassIndex index) const { return index % load_.priorities; }
   Duration runs(TaskId id) const;
   template <typename T>
   static std::size_t store(std::vector<T>& in, std::vector<std::size_t>& free, T value);
@@ -267,7 +270,7 @@ void World::startOn(std::uint32_t node) {
     std::uint32_t index = task.id.index() - 1, job = jobIndex_[task.id.job()];
     auto taskClass = static_cast<ClassIndex>(index % load_.classes);
     Duration waited = now_ - arrivedAt_[job][index], ran = runs(task.id);
-    queueing_[static_cast<std::size_t>(priorityOf(taskClass))].push_back(toSeconds(waited));
+    queueing_[levelOf(taskClass)].push_back(toSeconds(waited));
     std::size_t slot = store(ends_, freeEnds_, {node, task.id, task.attempt, ran, taskClass});
     later(ran, Event::What::ended, node, slot);
   });
@@ -375,7 +378,7 @@ Result<bool> Load::check() const {
   if (auto wrong = range("--jobs", jobs, 1, 1000)) return *wrong;
   if (auto wrong = range("--tasks", tasks, jobs, kMostTasks)) return *wrong;
   if (auto wrong = range("--classes", classes, 1, 1000)) return *wrong;
-  if (auto wrong = range("--priorities", priorities, 1, 100)) return *wrong;
+  if (auto wrong = range("--priorities", priorities, 1, 10)) return *wrong;
   if (!(meanSeconds >= 1e-6 && meanSeconds <= 1e6)) {
     return refuse("--mean-seconds", std::to_string(meanSeconds), "0.000001 to 1000000");
   }

@@ -30,7 +30,7 @@ struct Load {
   std::uint32_t tasks = 100'000;
   std::uint32_t jobs = 4;
   std::uint32_t classes = 8;     // of a job; their needs differ, every fourth takes devices
-  std::uint32_t priorities = 1;  // levels; the classes of a job take turns in them
+  std::uint32_t priorities = 1;  // levels, 100 apart; the classes of a job take turns in them
   double meanSeconds = 10;       // of the tasks' running times
   double rate = 0;               // tasks a second that arrive; 0: all at once
   std::uint64_t seed = 1;

@@ -7,7 +7,7 @@
 
 namespace alnilam::sim {
 
-// Adds the subcommand; when it was asked for, `command` is what to run, which returns the exit code.
+// Adds the subcommand; when it was asked for, `command` is what to run: it gives the exit code.
 void addLoadCommand(CLI::App& app, std::function<int()>& command);
 
 }  // namespace alnilam::sim

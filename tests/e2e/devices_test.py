@@ -25,8 +25,8 @@ def _outOfService(cluster):
 
 def a_lost_device_is_taken_out_and_its_tasks_run_on_the_other():
     _withEmulator()
-    with Cluster(nodes=1, node=["--emulate-gpus=2x1GiB;lost=7@1"]) as cluster:
-        program = cluster.start("device_lost", "40", "left")
+    with Cluster(nodes=1, node=["--emulate-gpus=2x1GiB;lost=3@1"]) as cluster:
+        program = cluster.start("device_lost", "200", "left")
         program.expect("ran")
         out = _outOfService(cluster)
         assert list(out) == [1] and "CUDA_ERROR_DEVICE_UNAVAILABLE" in out[1], out
