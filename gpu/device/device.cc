@@ -56,6 +56,10 @@ DriverResult<std::unique_ptr<Life>> Life::begin(const Driver& driver, CUdevice d
   std::unique_ptr<Life> life(new Life(driver, std::move(context).value(), mostResident));
   CurrentContext current(driver, life->context());
   if (auto error = current.error()) return *error;
+  auto refused = check(driver.ctxGetStreamPriorityRange(&life->leastPriority_,
+                                                        &life->greatestPriority_),
+                       "cuCtxGetStreamPriorityRange");
+  if (refused) return *refused;
   auto pool = createPool(driver, device);
   if (!pool) return pool.error();
   life->pool_ = std::move(pool).value();
@@ -180,9 +184,12 @@ void Device::attach(Pipeline& pipeline, Passage& passage, Lock& lock) {
 }
 
 std::optional<DriverError> Device::settleIn(Pipeline& pipeline, Life& life) {
-  auto compute = kept(life.idle_, [&] { return createStream(driver_); });
+  int priority = streamPriority(pipeline.share(), life.leastPriority_, life.greatestPriority_);
+  std::vector<Stream>& idle = life.idle_[priority];
+  auto make = [&] { return createStream(driver_, CU_STREAM_NON_BLOCKING, priority); };
+  auto compute = kept(idle, make);
   if (!compute) return compute.error();
-  auto tail = kept(life.idle_, [&] { return createStream(driver_); });
+  auto tail = kept(idle, make);
   if (!tail) return tail.error();
   pipeline.compute_ = std::move(compute).value();
   pipeline.tail_ = std::move(tail).value();
@@ -238,8 +245,9 @@ void Device::detach(Pipeline& pipeline) {
 // What it had of the Life goes back to it; of a dead one too, to be destroyed with the context.
 void Device::letGo(Pipeline& pipeline) {
   Life& life = *pipeline.life_;
-  life.idle_.push_back(std::move(pipeline.compute_));
-  life.idle_.push_back(std::move(pipeline.tail_));
+  int priority = streamPriority(pipeline.share(), life.leastPriority_, life.greatestPriority_);
+  life.idle_[priority].push_back(std::move(pipeline.compute_));
+  life.idle_[priority].push_back(std::move(pipeline.tail_));
   pipeline.kernels_.clear();
   pipeline.life_ = nullptr;
   std::erase(attached_, &pipeline);

@@ -36,6 +36,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -96,6 +97,7 @@ class Life {
 
   const Driver& driver_;
   PrimaryContext context_;
+  int leastPriority_ = 0, greatestPriority_ = 0;  // of its streams, in the driver's numbers
   MemoryPool pool_;
   KernelTable kernels_;
   Residents residents_;
@@ -104,7 +106,7 @@ class Life {
   std::size_t kept_ = 0;
 
   // Guarded by the Device's mutex.
-  std::vector<Stream> idle_;
+  std::map<int, std::vector<Stream>> idle_;  // by priority
   std::vector<Event> events_;
   std::optional<DriverError> wrong_;  // what it died of
   std::size_t unfinished_ = 0;        // tasks that were on it when it was first buried

@@ -90,9 +90,9 @@ class TestSlot {
 
 // As many slots of one grant as a test likes.
 inline std::unique_ptr<SlotDevices> openSlot(GpuHost& host, std::vector<std::uint32_t> gpus,
-                                             Bytes bound = 0) {
+                                             Bytes bound = 0, Amount share = Amount::whole(1)) {
   SlotGrant grant;
-  for (std::uint32_t gpu : gpus) grant.devices.push_back({gpu, Amount::whole(1), bound});
+  for (std::uint32_t gpu : gpus) grant.devices.push_back({gpu, share, bound});
   return host.open(grant);
 }
 

@@ -12,8 +12,8 @@ class SlotContexts final : public SlotDevices {
  public:
   explicit SlotContexts(const std::vector<std::unique_ptr<Device>>& all) : all_(all) {}
 
-  void add(Device& device, Bytes bound) {
-    pipelines_.push_back(std::make_unique<Pipeline>(device, bound));
+  void add(Device& device, const DeviceGrant& grant) {
+    pipelines_.push_back(std::make_unique<Pipeline>(device, grant.memory, grant.share));
   }
 
   Context* begin(TaskId id, DeviceTask& task, std::span<const DeviceInput> inputs) override {
@@ -56,7 +56,7 @@ std::unique_ptr<SlotDevices> GpuHost::open(const SlotGrant& grant) {
       throw DeviceError("GPU " + std::to_string(device.gpu) + ", " + offered.gpu.uuid +
                         ", is not shown to this process by the driver");
     }
-    slot->add(*devices_[device.gpu], device.memory);
+    slot->add(*devices_[device.gpu], device);
   }
   if (grant.devices.empty()) throw DeviceError("a slot without devices has no context to open");
   return slot;

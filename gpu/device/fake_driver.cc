@@ -182,8 +182,14 @@ void fillContexts(Driver& d) {
     pushed.pop_back();
     return CUDA_SUCCESS;
   };
-  d.streamCreateWithPriority = [](CUstream* stream, unsigned, int) -> CUresult {
+  d.ctxGetStreamPriorityRange = [](int* least, int* greatest) {
+    *least = 0;
+    *greatest = -4;
+    return CUDA_SUCCESS;
+  };
+  d.streamCreateWithPriority = [](CUstream* stream, unsigned, int priority) -> CUresult {
     ALNILAM_FAKE_BEGIN("streamCreateWithPriority");
+    all().world.priorities.push_back(priority);
     *stream = new CUstream_st{current, ++all().lastStream, {}, 0};
     all().streams[(*stream)->number] = *stream;
     ++all().world.liveStreams;

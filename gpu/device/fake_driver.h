@@ -37,6 +37,7 @@ struct World {
   int contexts = 0;  // made so far, over all devices
   int liveContexts = 0;
   int liveStreams = 0;
+  std::vector<int> priorities = {};  // of the streams made so far
   int livePinned = 0;
   int modules = 0;  // loaded so far
   std::vector<const char*> images = {};  // of those

@@ -1,6 +1,13 @@
 #include "gpu/device/pipeline.h"
 
+#include <algorithm>
+
 namespace alnilam::gpu {
+
+int streamPriority(Amount share, int least, int greatest) {
+  double part = std::clamp(share.asDouble(), 0.0, 1.0);
+  return least + static_cast<int>(part * (greatest - least));
+}
 
 Pipeline::~Pipeline() { device_.detach(*this); }
 

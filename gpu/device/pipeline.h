@@ -9,6 +9,9 @@
 //     compute   [task 1      ] [task 2        ] [task 3 ...
 //     tail                    [home 1] [end 1]  [home 2] [end 2]
 //
+// Both streams have the priority that goes with the slot's share of the device: of kernels that wait
+// for room on it those of larger shares go first.  What runs is not interrupted for that.
+//
 // Each task has an event of its own there, for others that wait for its work: the tail, and tasks
 // of other slots that take its result (residents.h).
 //
@@ -19,6 +22,7 @@
 
 #include "core/base/ids.h"
 #include "core/base/units.h"
+#include "core/cluster/resources.h"
 #include "gpu/device/device.h"
 
 #include <chrono>
@@ -27,6 +31,10 @@
 #include <vector>
 
 namespace alnilam::gpu {
+
+// The priority of a slot's streams, in the driver's numbers: `greatest`, which is the smaller one,
+// for a whole device, for less of it in proportion down to `least`.
+int streamPriority(Amount share, int least, int greatest);
 
 // One task's stay on one device.
 class Passage {
@@ -63,14 +71,16 @@ class Passage {
 
 class Pipeline {
  public:
-  // `bound` is the slot's, for each of its tasks; 0: none.
-  Pipeline(Device& device, Bytes bound) : device_(device), bound_(bound) {}
+  // `bound` is the slot's, for each of its tasks; 0: none.  `share` is what it has of the device.
+  Pipeline(Device& device, Bytes bound, Amount share)
+      : device_(device), bound_(bound), share_(share) {}
   ~Pipeline();
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
 
   Device& device() const { return device_; }
   Bytes bound() const { return bound_; }
+  Amount share() const { return share_; }
 
   // Lets a task in, and makes the context current on this thread.  Waits while a dead Life is being
   // left, and for the others to leave if this one or one of them is to be alone.  Throws.
@@ -108,6 +118,7 @@ class Pipeline {
 
   Device& device_;
   const Bytes bound_;
+  const Amount share_;
   Life* life_ = nullptr;  // the rest lives in it
   Stream compute_, tail_;
   std::vector<const LoadedKernel*> kernels_;  // that it has launched

@@ -72,6 +72,30 @@ TEST_F(PipelineTest, ASlotGoesOnWhileTheDeviceWorksAndNobodyWaitsForAStream) {
   EXPECT_EQ(fake::world().waits, 0);
 }
 
+TEST_F(PipelineTest, StreamsOfLargerSharesHaveTheHigherPriority) {
+  auto prioritiesOf = [&](double share) {
+    fake::world().priorities.clear();
+    TestSlot one(openSlot(*host_, {0}, 0, Amount::from(share, "gpus").value()), fake::advance);
+    auto heard = run(one, kWork);
+    fake::advance();
+    heard->wait();
+    return fake::world().priorities;
+  };
+  EXPECT_THAT(prioritiesOf(1), ElementsAre(-4, -4));
+  EXPECT_THAT(prioritiesOf(0.5), ElementsAre(-2, -2));
+  EXPECT_THAT(prioritiesOf(0.01), ElementsAre(0, 0));
+  EXPECT_THAT(prioritiesOf(0.5), ElementsAre()) << "those that are there serve again";
+}
+
+TEST(StreamPriority, IsTheGreatestForAWholeDeviceAndTheLeastForNextToNothing) {
+  struct Row { double share; int least, greatest, priority; };
+  for (const Row& row : {Row{1, 0, -5, -5}, {0.75, 0, -5, -3}, {0.25, 0, -5, -1}, {0.1, 0, -5, 0},
+                         {0.5, 0, 0, 0}, {4, 0, -5, -5}}) {
+    EXPECT_EQ(streamPriority(Amount::from(row.share, "gpus").value(), row.least, row.greatest),
+              row.priority) << row.share;
+  }
+}
+
 TEST_F(PipelineTest, WhatComesAfterATaskIsNotInTheWayOfTheNext) {
   std::vector<int> result(4, -1);
   TestSlot one = slot();

@@ -125,7 +125,7 @@ std::vector<std::string> sharesInForce(const Driver& driver) {
       {"cuGreenCtxCreate", driver.greenCtxCreate != nullptr},
       {"cuGreenCtxStreamCreate", driver.greenCtxStreamCreate != nullptr},
   };
-  std::string sm = "sm share: by green contexts";
+  std::string sm = "sm share: no (green contexts are there, and not used yet)";
   for (auto& [symbol, there] : kNeeded) {
     if (!there) sm = "sm share: no (the driver lacks " + std::string(symbol) + ")";
   }

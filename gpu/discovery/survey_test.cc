@@ -248,7 +248,7 @@ TEST(Survey, ShareOfMultiprocessorsNeedsAllOfGreenContexts) {
   driver.greenCtxCreate = [](CUgreenCtx*, CUdevResourceDesc, CUdevice, unsigned) {
     return CUDA_SUCCESS;
   };
-  EXPECT_EQ(sharesInForce(driver)[1], "sm share: by green contexts");
+  EXPECT_EQ(sharesInForce(driver)[1], "sm share: no (green contexts are there, and not used yet)");
 }
 
 TEST(Survey, SaysWhyThereIsNoDriverOrNoDevice) {
