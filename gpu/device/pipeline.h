@@ -9,11 +9,11 @@
 //     compute   [task 1      ] [task 2        ] [task 3 ...
 //     tail                    [home 1] [end 1]  [home 2] [end 2]
 //
-// Both streams have the priority that goes with the slot's share of the device: of kernels that wait
-// for room on it those of larger shares go first.  What runs is not interrupted for that.
+// Each task has an event of its own on compute, for others that wait for its work: the tail, and
+// tasks of other slots that take its result (residents.h).
 //
-// Each task has an event of its own there, for others that wait for its work: the tail, and tasks
-// of other slots that take its result (residents.h).
+// Both streams have the priority that goes with the slot's share of the device: of kernels that
+// wait for room on it those of larger shares go first.  What runs is not interrupted for that.
 //
 // A Passage is one task's stay here: `enter`, the function, `send`; and later `over`.
 //
