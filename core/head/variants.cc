@@ -144,7 +144,7 @@ placement::Way Pass::wayOf(Node& node, std::size_t variant) {
     if (other == variant || !placement::areRivals(needs, cls_.definition.needsOf(other))) continue;
     const Lane& rival = t_.laneOf(node, cls_, other);
     way.slots += rival.fitting;
-    way.backlog = std::min(way.backlog, kNever - rival.backlog - Duration(1)) + rival.backlog;
+    placement::addTo(way.backlog, rival.backlog);
   }
   way.slots = std::min(way.slots, lane.capacity);
   return way;

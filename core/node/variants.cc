@@ -94,7 +94,7 @@ void countRivals(const Lane& lane, placement::Way& way) {
                                                           lane.definition.needs);
     if (!isRival) continue;
     way.slots += other->open.size();
-    way.backlog = std::min(way.backlog, kNever - other->backlog - Duration(1)) + other->backlog;
+    placement::addTo(way.backlog, other->backlog);
   }
 }
 

@@ -40,6 +40,7 @@
 #include "core/placement/cost.h"
 #include "core/placement/feasibility.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -58,6 +59,11 @@ struct Way {
   std::uint64_t slots = 0;  // tasks that run at once here: those that do, and what is free
   Duration backlog{};       // the run times of those there, expected, added up
 };
+
+// Adds to a backlog, which stays below kNever.
+constexpr void addTo(Duration& backlog, Duration work) {
+  backlog += std::min(work, kNever - Duration(1) - backlog);
+}
 
 // Whether ways that ask for this, at one place, are rivals.
 inline bool areRivals(const ResourceSet& one, const ResourceSet& other) {

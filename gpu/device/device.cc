@@ -66,6 +66,10 @@ DriverResult<std::unique_ptr<Life>> Life::begin(const Driver& driver, CUdevice d
   return life;
 }
 
+int Life::priorityOf(const Pipeline& pipeline) const {
+  return streamPriority(pipeline.share(), leastPriority_, greatestPriority_);
+}
+
 Life::~Life() {
   CurrentContext current(driver_, context_.get());
   residents_.clear();
@@ -184,7 +188,7 @@ void Device::attach(Pipeline& pipeline, Passage& passage, Lock& lock) {
 }
 
 std::optional<DriverError> Device::settleIn(Pipeline& pipeline, Life& life) {
-  int priority = streamPriority(pipeline.share(), life.leastPriority_, life.greatestPriority_);
+  int priority = life.priorityOf(pipeline);
   std::vector<Stream>& idle = life.idle_[priority];
   auto make = [&] { return createStream(driver_, CU_STREAM_NON_BLOCKING, priority); };
   auto compute = kept(idle, make);
@@ -245,9 +249,9 @@ void Device::detach(Pipeline& pipeline) {
 // What it had of the Life goes back to it; of a dead one too, to be destroyed with the context.
 void Device::letGo(Pipeline& pipeline) {
   Life& life = *pipeline.life_;
-  int priority = streamPriority(pipeline.share(), life.leastPriority_, life.greatestPriority_);
-  life.idle_[priority].push_back(std::move(pipeline.compute_));
-  life.idle_[priority].push_back(std::move(pipeline.tail_));
+  std::vector<Stream>& idle = life.idle_[life.priorityOf(pipeline)];
+  idle.push_back(std::move(pipeline.compute_));
+  idle.push_back(std::move(pipeline.tail_));
   pipeline.kernels_.clear();
   pipeline.life_ = nullptr;
   std::erase(attached_, &pipeline);

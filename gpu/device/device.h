@@ -94,6 +94,7 @@ class Life {
         context_(std::move(context)),
         kernels_(driver, context_.device()),
         residents_(driver, context_.get(), mostResident) {}
+  int priorityOf(const Pipeline& pipeline) const;  // of its streams
 
   const Driver& driver_;
   PrimaryContext context_;
