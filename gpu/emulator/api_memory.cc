@@ -414,29 +414,34 @@ CUresult memPoolCreate(CUmemoryPool* handle, const CUmemPoolProps* properties) {
   if (properties->handleTypes != CU_MEM_HANDLE_TYPE_NONE) return CUDA_ERROR_NOT_SUPPORTED;
   Device* device = deviceAt(properties->location.id);
   if (!device) return CUDA_ERROR_INVALID_DEVICE;
-  auto* pool = new Pool;
+  auto pool = std::make_unique<Pool>();
   pool->device = device;
   pool->most = properties->maxSize;
-  machine()->add(pool);
-  *handle = reinterpret_cast<CUmemoryPool>(pool);
+  *handle = reinterpret_cast<CUmemoryPool>(pool.get());
+  std::lock_guard lock(machine()->mutex);
+  machine()->handles.insert(pool.get());
+  device->pools.push_back(std::move(pool));
   return CUDA_SUCCESS;
 }
 CUresult memPoolDestroy(CUmemoryPool handle) {
   ALNILAM_ENTER();
   auto* pool = lookUp<Pool>(handle);
   if (!pool || pool == &pool->device->defaultPool) return CUDA_ERROR_INVALID_VALUE;
+  Device& device = *pool->device;
+  std::lock_guard lock(machine()->mutex);
   {
     // The driver lets allocations outlive their pool; here that's taken for the mistake it mostly
-    // is.
-    std::lock_guard lock(pool->mutex);
-    if (pool->used) return CUDA_ERROR_INVALID_VALUE;
+    // is, except where nobody can free them any more.
+    bool failed = device.lost || (device.context && device.context->failure != CUDA_SUCCESS);
+    std::lock_guard guard(pool->mutex);
+    if (pool->used && !failed) return CUDA_ERROR_INVALID_VALUE;
+    pool->doomed = pool->used != 0;
   }
-  Device& device = *pool->device;
   Pool* current = pool;
   device.currentPool.compare_exchange_strong(current, &device.defaultPool);
   pool->trim(0);
-  machine()->remove(pool);
-  delete pool;
+  machine()->handles.erase(pool);
+  if (!pool->doomed) std::erase_if(device.pools, [&](auto& one) { return one.get() == pool; });
   return CUDA_SUCCESS;
 }
 

@@ -356,12 +356,15 @@ void Machine::destroyContext(Device& device) {
   }
   device.memory.freeAll();
   if (races) races->forgetDevice(device.ordinal);
-  {
-    std::lock_guard lock(device.defaultPool.mutex);
-    device.defaultPool.used = device.defaultPool.reserved = 0;
-  }
+  auto forgetAll = [](Pool& pool) {
+    std::lock_guard lock(pool.mutex);
+    pool.used = pool.reserved = 0;
+  };
+  forgetAll(device.defaultPool);
   device.currentPool = &device.defaultPool;
   std::lock_guard lock(mutex);
+  for (auto& pool : device.pools) forgetAll(*pool);
+  std::erase_if(device.pools, [](auto& pool) { return pool->doomed; });
   graveyard.push_back(std::move(context));
 }
 

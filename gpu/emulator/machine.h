@@ -45,6 +45,8 @@ struct Pool {
   std::uint64_t threshold = 0;                   // kept when the device is synchronised
   std::uint64_t most = 0;                        // 0: no bound
   int reuse[3] = {1, 1, 1};                      // attributes that change nothing here
+  // Destroyed while memory was out that its failed context can't free: it ends with that context.
+  bool doomed = false;
 
   std::uint64_t allocate(std::uint64_t size);
   void freed(std::uint64_t size);
@@ -69,6 +71,7 @@ struct Device {
   std::atomic<Pool*> currentPool{&defaultPool};
   // Guarded by Machine::mutex.
   std::unique_ptr<Context> context;
+  std::vector<std::unique_ptr<Pool>> pools;  // but the default one
   unsigned retained = 0;
   unsigned flags = 0;
 

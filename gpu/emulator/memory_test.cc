@@ -141,6 +141,43 @@ TEST(EmulatedMemory, PoolsCountWhatTheyUseAndKeepNoMoreThanTheirThreshold) {
   EXPECT_EQ(free, total);
 }
 
+// Nobody can free a failed context's memory: its pool ends with it, and another one is empty.
+TEST(EmulatedMemory, PoolsOfAFailedContext) {
+  Emulated gpu("1x1GiB");
+  const Driver& driver = gpu.driver();
+  CUmemPoolProps properties{};
+  properties.allocType = CU_MEM_ALLOCATION_TYPE_PINNED;
+  properties.location = {CU_MEM_LOCATION_TYPE_DEVICE, 0};
+  CUmemoryPool ended = nullptr, kept = nullptr;
+  CUdeviceptr at = 0, other = 0;
+  ASSERT_EQ(driver.memPoolCreate(&ended, &properties), CUDA_SUCCESS);
+  ASSERT_EQ(driver.memPoolCreate(&kept, &properties), CUDA_SUCCESS);
+  ASSERT_EQ(driver.memAllocFromPoolAsync(&at, 1 << 20, ended, nullptr), CUDA_SUCCESS);
+  ASSERT_EQ(driver.memAllocFromPoolAsync(&other, 1 << 20, kept, nullptr), CUDA_SUCCESS);
+  Module module = gpu.loadFile("control.ptx");
+  ASSERT_EQ(run(driver, gpu.find(module, "outOfBounds"), {1, 1, 1}, CUdeviceptr{64}, 0ll),
+            CUDA_ERROR_ILLEGAL_ADDRESS);
+  EXPECT_EQ(driver.memPoolDestroy(ended), CUDA_SUCCESS) << "though memory of it is out";
+  EXPECT_EQ(driver.memPoolDestroy(ended), CUDA_ERROR_INVALID_VALUE) << "there is none any more";
+
+  module = Module();
+  ASSERT_EQ(driver.devicePrimaryCtxRelease(0), CUDA_SUCCESS);
+  CUcontext next = nullptr;
+  ASSERT_EQ(driver.devicePrimaryCtxRetain(&next, 0), CUDA_SUCCESS);
+  CurrentContext current(driver, next);
+  std::uint64_t used = 1, reserved = 1;
+  EXPECT_EQ(driver.memPoolGetAttribute(kept, CU_MEMPOOL_ATTR_USED_MEM_CURRENT, &used),
+            CUDA_SUCCESS);
+  EXPECT_EQ(driver.memPoolGetAttribute(kept, CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT, &reserved),
+            CUDA_SUCCESS);
+  EXPECT_EQ(used, 0u);
+  EXPECT_EQ(reserved, 0u);
+  EXPECT_EQ(driver.memPoolDestroy(kept), CUDA_SUCCESS);
+  std::size_t free = 0, total = 0;
+  driver.memGetInfo(&free, &total);
+  EXPECT_EQ(free, total);
+}
+
 TEST(EmulatedMemory, WhatAStreamWillGiveBackMayBeAllocatedAtOnce) {
   Emulated gpu("1x64MiB");
   const Driver& driver = gpu.driver();
