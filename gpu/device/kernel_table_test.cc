@@ -18,7 +18,8 @@ using testing::HasSubstr;
 
 constexpr std::string_view kPtx =
     ".version 8.0\n.target sm_75\n.visible .entry nothing(.param .u64 a, .param .u32 b) { ret; }";
-constexpr unsigned char kMachineCode[] = {0x7f, 'E', 'L', 'F'};
+// Ends with a zero, since the fake driver keeps what it was given as text.
+constexpr unsigned char kMachineCode[] = {0x7f, 'E', 'L', 'F', 0};
 constexpr KernelImage kBoth{.name = "both.cu", .ptx = kPtx, .machineCode = kMachineCode};
 
 using Right = Kernel<void(int*, unsigned)>;

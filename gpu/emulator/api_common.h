@@ -49,8 +49,8 @@ void take(Stream& stream, const Taken& what, std::chrono::nanoseconds length);
 bool touch(Stream& stream, std::string_view name, std::uint64_t address, std::uint64_t size,
            Access access);
 bool touch(Stream& stream, std::string_view name, const Accesses& accesses);
-// What races are told by has ended: memory that's given back.
-void forget(std::uint64_t address);
+// Frees what starts at `address`, with what races are told by.  False: no allocation starts there.
+bool giveBack(Device& device, std::uint64_t address);
 
 // Waits, and the thread knows what happened until then.
 void await(Ticket& ticket);

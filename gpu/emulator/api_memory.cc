@@ -43,8 +43,7 @@ bool freeNow(Device& device, std::uint64_t address) {
   std::uint64_t start = 0;
   auto allocation = device.memory.describe(address, start);
   if (!allocation || start != address || allocation->retired) return false;
-  forget(address);
-  if (!device.memory.free(address)) return false;
+  if (!giveBack(device, address)) return false;
   if (allocation->pool) allocation->pool->freed(allocation->size);
   return true;
 }
@@ -374,8 +373,7 @@ CUresult memFreeAsync(CUdeviceptr pointer, CUstream handle) {
   if (allocation->pool) allocation->pool->freed(allocation->size);
   put(*stream, [stream, device, pointer, size = allocation->size] {
     if (!touch(*stream, "the end of an allocation", pointer, size, Access::write)) return;
-    forget(pointer);
-    device->memory.free(pointer);
+    giveBack(*device, pointer);
   });
   return CUDA_SUCCESS;
 }

@@ -184,10 +184,7 @@ CUresult moduleUnload(CUmodule handle) {
     std::lock_guard lock(context.mutex);
     context.modules.erase(module);
   }
-  if (module->globals) {
-    forget(module->globals);
-    context.device.memory.free(module->globals);
-  }
+  if (module->globals) giveBack(context.device, module->globals);
   delete module;
   return CUDA_SUCCESS;
 }

@@ -59,12 +59,16 @@ bool touch(Stream& stream, std::string_view name, const Accesses& accesses) {
   Races::Work work{std::string(name), stream.id(), stream.number(), stream.here().clock};
   // By region: bytes of each kind that lie in it.
   std::map<std::pair<int, std::uint64_t>, std::pair<Region, Accesses>> byRegion;
+  std::optional<std::uint64_t> gone;  // device memory that was given back while the work ran
   for (std::size_t kind = 0; kind < kAccesses; ++kind) {
     Region region;
     for (Bytes run : accesses.runs[kind]) {
       while (run.from < run.to) {
         if (run.from - region.base >= region.size) region = context.machine.regionOf(run.from);
-        if (region.size == 0) break;  // given back meanwhile
+        if (region.size == 0) {
+          if (context.machine.deviceOf(run.from)) gone = run.from;
+          break;
+        }
         std::uint64_t end = std::min(run.to, region.base + region.size);
         auto& mine = byRegion[region.key()];
         mine.first = region;
@@ -77,10 +81,13 @@ bool touch(Stream& stream, std::string_view name, const Accesses& accesses) {
   for (auto& [key, mine] : byRegion) {
     auto found = races->check(mine.first, work, std::move(mine.second));
     if (found && !race) race = std::move(found);
+    bool isThere = key.first < 0 || context.machine.regionOf(mine.first.base).key() == key;
+    if (!isThere) gone = mine.first.base;
   }
+  if (gone && !race) race = races->gone(work, context.machine.explain(*gone));
   if (!race) return true;
   if (context.machine.config.race == RaceMode::on) {
-    context.fail(CUDA_ERROR_LAUNCH_FAILED, *race);
+    context.fail(gone ? CUDA_ERROR_ILLEGAL_ADDRESS : CUDA_ERROR_LAUNCH_FAILED, *race);
     return false;
   }
   report(*race);
@@ -93,9 +100,11 @@ bool touch(Stream& stream, std::string_view name, std::uint64_t address, std::ui
   accesses.of(access).push_back({address, address + size});
   return touch(stream, name, accesses);
 }
-void forget(std::uint64_t address) {
-  Races* races = machine()->races.get();
-  if (races) races->forget(machine()->regionOf(address));
+bool giveBack(Device& device, std::uint64_t address) {
+  Region region = machine()->regionOf(address);
+  if (!device.memory.free(address)) return false;
+  if (Races* races = machine()->races.get()) races->forget(region);
+  return true;
 }
 
 void await(Ticket& ticket) { hostSaw(ticket.wait()); }

@@ -97,6 +97,13 @@ std::optional<std::string> Races::check(const Region& region, const Work& work,
   return race;
 }
 
+std::string Races::gone(const Work& work, const std::string& where) {
+  std::lock_guard lock(mutex_);
+  ++found_;
+  return "race: " + work.name + " on stream " + std::to_string(work.stream) + " used " + where +
+         " meanwhile, and nothing orders them";
+}
+
 void Races::forget(const Region& region) {
   std::lock_guard lock(mutex_);
   regions_.erase(region.key());

@@ -60,6 +60,9 @@ class Races {
 
   // Compares accesses to `region` with what was there before, and keeps them.  Says which two race.
   std::optional<std::string> check(const Region& region, const Work& work, Accesses accesses);
+  // The same for memory that another stream gave back while the work used it; `where` tells of it.
+  std::string gone(const Work& work, const std::string& where);
+  // After the region's memory is free, so that who still used it finds one or the other.
   void forget(const Region& region);
   void forgetDevice(int device);
 

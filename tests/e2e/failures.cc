@@ -53,12 +53,17 @@ int dive(int level) {
   return below + room[0];
 }
 
+// What the machine says of it is wanted, not what a sanitizer does.
+[[gnu::no_sanitize("undefined")]] void storeToNull() {
+  *reinterpret_cast<volatile int*>(static_cast<std::uintptr_t>(depth)) = 1;
+}
+
 int dies(const std::string& how) {
   if (how == "exit") std::exit(3);
   if (how == "_exit") _exit(4);
   if (how == "abort") std::abort();
   if (how == "segv") raise(SIGSEGV);
-  if (how == "null") *reinterpret_cast<volatile int*>(static_cast<std::uintptr_t>(depth)) = 1;
+  if (how == "null") storeToNull();
   if (how == "overflow") return dive(1);
   if (how == "kill") raise(SIGKILL);
   return 0;
