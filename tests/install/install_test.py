@@ -68,7 +68,8 @@ def check_first_program(home):
 def check_without_cmake(home, prefix, want):
     found = {"PKG_CONFIG_PATH": ":".join(str(path.parent) for path in prefix.rglob("alnilam.pc"))}
     flags = run("pkg-config", "--cflags", "--libs", "alnilam", environment=found).split()
-    run(CXX, "-std=c++20", home / "first/first.cc", "-o", home / "plain", *flags)
+    own = os.environ.get("CXXFLAGS", "").split()
+    run(CXX, "-std=c++20", *own, home / "first/first.cc", "-o", home / "plain", *flags)
     assert run(home / "plain").strip() == want
 
 
