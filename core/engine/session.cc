@@ -91,6 +91,7 @@ Result<ObjectId> Session::put(Bytes size,
 }
 
 Result<Value> Session::get(ObjectId object, std::optional<Duration> timeout) {
+  if (std::optional<Value> here = peek(object)) return *std::move(here);
   Clock::time_point deadline = deadlineAfter(timeout);
   for (int tries = 1;; ++tries) {
     Result<Value> known = await(object, deadline);
@@ -106,6 +107,16 @@ Result<Value> Session::get(ObjectId object, std::optional<Duration> timeout) {
     }
     forget(object);  // its holder is gone: the head knows of another, or has it made again
   }
+}
+
+std::optional<Value> Session::peek(ObjectId object) {
+  std::lock_guard lock(mutex_);
+  Entry* entry = find(object);
+  if (!entry || entry->value.state == Value::State::pending ||
+      entry->value.state == Value::State::stored) {
+    return std::nullopt;
+  }
+  return entry->value;
 }
 
 Result<Value> Session::await(ObjectId object, Clock::time_point deadline) {
@@ -206,8 +217,9 @@ bool Session::take(ClientBatch& batch) {
     awake_ = false;
     return false;
   }
-  std::swap(batch, outgoing_);
-  outgoing_ = {};
+  std::size_t tasks = outgoing_.tasks.size();
+  batch = std::exchange(outgoing_, {});
+  outgoing_.tasks.reserve(tasks);  // who submits in a loop goes on as before
   drained_.notify_all();
   return true;
 }

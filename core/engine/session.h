@@ -106,6 +106,7 @@ class Session final : public Backend {
     Value value;
   };
 
+  std::optional<Value> peek(ObjectId object);  // what needs neither a wait nor a fetch
   Result<Value> await(ObjectId object, std::chrono::steady_clock::time_point deadline);
   void forget(ObjectId object);  // where it is stored
 
