@@ -8,8 +8,9 @@
 // A request gets a board of its own when it comes a second time.  One that comes once is scored
 // against every group while there are not more than kMostScanned, then against the fullest
 // kFullestScored that fit, so that its cost does not grow with the cluster (bench placement_curve:
-// 20,000 to 25,000 decisions a second of `default` from 100 to 10,000 nodes); or, by a policy that only orders nodes, found by the orders of the
-// index.  At most kMostBoards boards are kept; the one used longest ago goes first.
+// 20,000 to 25,000 decisions a second of `default` from 100 to 10,000 nodes); or, by a policy that
+// only orders nodes, found by the orders of the index.  At most kMostBoards boards are kept; the
+// one used longest ago goes first.
 //
 // Determinism: equal histories give equal placements.  `random` draws from a generator of its own,
 // seeded by the caller.
