@@ -54,7 +54,7 @@ int dive(int level) {
 }
 
 // What the machine says of it is wanted, not what a sanitizer does.
-[[gnu::no_sanitize("undefined")]] void storeToNull() {
+__attribute__((no_sanitize("undefined"))) void storeToNull() {
   *reinterpret_cast<volatile int*>(static_cast<std::uintptr_t>(depth)) = 1;
 }
 
