@@ -31,7 +31,7 @@ CUresult makeStream(Context& context, unsigned flags, int priority, CUstream* ha
 
 // Puts work on a stream, in the order that CUDA gives it: the default stream waits for all blocking
 // streams of its context, and they for it.
-void put(Stream& stream, Stream::Work work);
+void put(Stream& stream, Stream::Work work, bool isBrief = false);
 
 // For work: takes `length` on an engine, from the stream's time on, and tells the trace.  Without
 // an engine the host does it.

@@ -15,7 +15,7 @@ Stream* streamOf(Context& current, CUstream handle) {
   return lookUp<Stream>(handle);
 }
 
-void put(Stream& stream, Stream::Work work) {
+void put(Stream& stream, Stream::Work work, bool isBrief) {
   Context& context = *stream.context();
   bool clocks = context.machine.races != nullptr;  // which past work has as well
   std::vector<std::shared_ptr<Ticket>> before;
@@ -32,12 +32,17 @@ void put(Stream& stream, Stream::Work work) {
     }
   }
   if (!before.empty()) {
+    isBrief = false;
     work = [&stream, before = std::move(before), work = std::move(work)] {
       for (auto& ticket : before) stream.waitFor(*ticket);
       work();
     };
   }
-  stream.enqueue(std::move(work), hostMoment(), Trace::current());
+  if (isBrief) {
+    stream.enqueueOrDo(std::move(work), hostMoment(), Trace::current());
+  } else {
+    stream.enqueue(std::move(work), hostMoment(), Trace::current());
+  }
 }
 
 void take(Stream& stream, const Taken& what, std::chrono::nanoseconds length) {
@@ -201,9 +206,9 @@ CUresult streamWaitEvent(CUstream handle, CUevent eventHandle, unsigned flags) {
     std::lock_guard lock(event->mutex);
     ticket = event->recorded;
   }
-  // An event that was never recorded, or is past already, holds nobody up.
-  if (ticket && (machine()->races || !ticket->isComplete()))
-    put(*stream, [stream, ticket] { stream->waitFor(*ticket); });
+  // An event that was never recorded holds nobody up; one that is past already moves the stream's
+  // time, and its thread has nothing to wait for.
+  if (ticket) put(*stream, [stream, ticket] { stream->waitFor(*ticket); }, ticket->isComplete());
   return CUDA_SUCCESS;
 }
 CUresult streamGetCtx(CUstream handle, CUcontext* out) {
@@ -281,7 +286,7 @@ CUresult eventRecord(CUevent handle, CUstream streamHandle) {
     return CUDA_ERROR_INVALID_HANDLE;
   }
   auto ticket = std::make_shared<Ticket>();
-  put(*stream, [stream, ticket] { ticket->complete(stream->here()); });
+  put(*stream, [stream, ticket] { ticket->complete(stream->here()); }, true);
   std::lock_guard lock(event->mutex);
   event->recorded = std::move(ticket);
   return CUDA_SUCCESS;

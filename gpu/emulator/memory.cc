@@ -21,6 +21,17 @@ std::byte* map(std::uint64_t size, int protection) {
   return at == MAP_FAILED ? nullptr : static_cast<std::byte*>(at);
 }
 
+// Holders are quick, and sleeping until one is through takes longer than most of them do.
+template <typename Lock>
+Lock soon(std::shared_mutex& mutex) {
+  Lock lock(mutex, std::defer_lock);
+  for (int tries = 0; tries < 200; ++tries) {
+    if (lock.try_lock()) return lock;
+  }
+  lock.lock();
+  return lock;
+}
+
 }  // namespace
 
 DeviceMemory::DeviceMemory(std::uint64_t capacity) : capacity_(capacity) {
@@ -45,12 +56,12 @@ DeviceMemory::~DeviceMemory() {
 }
 
 std::uint64_t DeviceMemory::used() const {
-  std::shared_lock lock(mutex_);
+  auto lock = soon<std::shared_lock<std::shared_mutex>>(mutex_);
   return used_ + reserved_;
 }
 
 bool DeviceMemory::reserve(std::int64_t bytes) {
-  std::unique_lock lock(mutex_);
+  auto lock = soon<std::unique_lock<std::shared_mutex>>(mutex_);
   if (bytes > 0 && used_ + reserved_ + static_cast<std::uint64_t>(bytes) > capacity_) return false;
   reserved_ += static_cast<std::uint64_t>(bytes);
   return true;
@@ -59,7 +70,7 @@ bool DeviceMemory::reserve(std::int64_t bytes) {
 std::uint64_t DeviceMemory::allocate(std::uint64_t size, Pool* pool) {
   if (size > capacity_) return 0;
   std::uint64_t length = rounded(size, kGranule);
-  std::unique_lock lock(mutex_);
+  auto lock = soon<std::unique_lock<std::shared_mutex>>(mutex_);
   if (length > capacity_ || used_ + reserved_ > capacity_ - length) return 0;
   auto fits = [length](auto& hole) { return hole.second >= length + kGranule; };
   auto hole = std::find_if(free_.begin(), free_.end(), fits);
@@ -84,7 +95,7 @@ std::uint64_t DeviceMemory::allocate(std::uint64_t size, Pool* pool) {
 bool DeviceMemory::free(std::uint64_t address) {
   if (!contains(address)) return false;
   std::uint64_t offset = address - reinterpret_cast<std::uint64_t>(base_);
-  std::unique_lock lock(mutex_);
+  auto lock = soon<std::unique_lock<std::shared_mutex>>(mutex_);
   auto found = live_.find(offset);
   if (found == live_.end()) return false;
   std::uint64_t length = rounded(found->second.size, kGranule);
@@ -117,7 +128,7 @@ bool DeviceMemory::free(std::uint64_t address) {
 
 std::optional<DeviceMemory::Allocation> DeviceMemory::retire(std::uint64_t address) {
   if (!contains(address)) return std::nullopt;
-  std::unique_lock lock(mutex_);
+  auto lock = soon<std::unique_lock<std::shared_mutex>>(mutex_);
   auto found = live_.find(address - reinterpret_cast<std::uint64_t>(base_));
   if (found == live_.end() || found->second.retired) return std::nullopt;
   found->second.retired = true;
@@ -127,7 +138,7 @@ std::optional<DeviceMemory::Allocation> DeviceMemory::retire(std::uint64_t addre
 }
 
 void DeviceMemory::freeAll() {
-  std::unique_lock lock(mutex_);
+  auto lock = soon<std::unique_lock<std::shared_mutex>>(mutex_);
   live_.clear();
   free_.clear();
   past_.clear();
@@ -144,7 +155,7 @@ bool DeviceMemory::contains(std::uint64_t address) const {
 MemoryRange DeviceMemory::find(std::uint64_t address) const {
   std::uint64_t base = reinterpret_cast<std::uint64_t>(base_), offset = address - base;
   if (offset >= span_) return {};
-  std::shared_lock lock(mutex_);
+  auto lock = soon<std::shared_lock<std::shared_mutex>>(mutex_);
   auto after = live_.upper_bound(offset);
   if (after == live_.begin()) return {};
   auto found = std::prev(after);
@@ -154,7 +165,7 @@ MemoryRange DeviceMemory::find(std::uint64_t address) const {
 
 std::string DeviceMemory::explain(std::uint64_t address) const {
   std::uint64_t base = reinterpret_cast<std::uint64_t>(base_), offset = address - base;
-  std::shared_lock lock(mutex_);
+  auto lock = soon<std::shared_lock<std::shared_mutex>>(mutex_);
   // The last of `map` that starts at or before the address.
   auto before = [offset](const auto& map) {
     auto after = map.upper_bound(offset);
@@ -184,7 +195,7 @@ std::optional<DeviceMemory::Allocation> DeviceMemory::describe(std::uint64_t add
                                                                std::uint64_t& start) const {
   std::uint64_t base = reinterpret_cast<std::uint64_t>(base_), offset = address - base;
   if (offset >= span_) return std::nullopt;
-  std::shared_lock lock(mutex_);
+  auto lock = soon<std::shared_lock<std::shared_mutex>>(mutex_);
   auto after = live_.upper_bound(offset);
   if (after == live_.begin()) return std::nullopt;
   auto found = std::prev(after);

@@ -41,11 +41,33 @@ std::uint64_t& Stream::inHostFunction() {
 
 void Stream::enqueue(Work work, Moment after, std::uint64_t call) {
   std::lock_guard lock(mutex_);
+  push({std::move(work), std::move(after), call});
+}
+
+void Stream::enqueueOrDo(Work work, Moment after, std::uint64_t call) {
+  std::lock_guard lock(mutex_);
+  Item item{std::move(work), std::move(after), call};
+  if (queue_.empty() && !busy_) carryOut(item);
+  else push(std::move(item));
+}
+
+void Stream::push(Item item) {
   if (!thread_.joinable()) {
     thread_ = std::thread([this] { this->work(); });
   }
-  queue_.push_back({std::move(work), std::move(after), call});
+  queue_.push_back(std::move(item));
   if (queue_.size() == 1) wake_.notify_one();
+}
+
+void Stream::carryOut(Item& item) {
+  advanceTo(item.after);
+  call_ = item.call;
+  if (item.after.clock) {
+    auto clock = std::make_shared<Clock>(*here_.clock);
+    clock->raise(id_, ++number_);
+    here_.clock = std::move(clock);
+  }
+  item.work();
 }
 
 std::shared_ptr<Ticket> Stream::mark() {
@@ -86,16 +108,7 @@ void Stream::work() {
     batch.swap(queue_);
     busy_ = true;
     lock.unlock();
-    for (Item& next : batch) {
-      advanceTo(next.after);
-      call_ = next.call;
-      if (next.after.clock) {
-        auto clock = std::make_shared<Clock>(*here_.clock);
-        clock->raise(id_, ++number_);
-        here_.clock = std::move(clock);
-      }
-      next.work();
-    }
+    for (Item& next : batch) carryOut(next);
     batch.clear();
     lock.lock();
     busy_ = false;

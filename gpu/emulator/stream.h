@@ -57,6 +57,9 @@ class Stream {
   using Work = std::function<void()>;
   // `after` is what the host knows; `call` numbers the driver call that this is part of.
   void enqueue(Work work, Moment after = {}, std::uint64_t call = 0);
+  // Of work that takes no time and waits for nobody: done at once, by the caller, if nothing is
+  // before it, as a device would without waking anybody.
+  void enqueueOrDo(Work work, Moment after = {}, std::uint64_t call = 0);
   // A ticket for everything enqueued so far; a complete one if nothing is left to do.
   std::shared_ptr<Ticket> mark();
   bool isIdle() const;
@@ -87,6 +90,8 @@ class Stream {
   };
 
   void work();
+  void push(Item item);    // the mutex is held
+  void carryOut(Item& item);  // by whoever has the stream to himself
 
   Context* const context_;
   const unsigned flags_;
@@ -96,7 +101,7 @@ class Stream {
   std::condition_variable wake_, idle_;
   std::deque<Item> queue_;
   bool busy_ = false;
-  Moment here_;  // of the thread that works, as are the next two
+  Moment here_;  // of whoever works, as are the next two
   std::uint64_t number_ = 0;
   std::uint64_t call_ = 0;
   bool closing_ = false;

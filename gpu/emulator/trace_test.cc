@@ -163,6 +163,32 @@ TEST(EmulatedTrace, WhatTheHostWaitedForComesBeforeWhatItEnqueuesThen) {
   EXPECT_GE(begins(work[1]), ends(work[0]));
 }
 
+TEST(EmulatedTrace, WhatAStreamWaitedForComesBeforeThoughItWasOverByThen) {
+  TraceFile file("past");
+  Emulated gpu("1x1GiB;trace=" + file.path);
+  const Driver& driver = gpu.driver();
+  auto first = createStream(driver), second = createStream(driver);
+  auto event = createEvent(driver);
+  CUdeviceptr at = 0;
+  ASSERT_EQ(driver.memAlloc(&at, 1 << 20), CUDA_SUCCESS);
+  constexpr std::size_t kRounds = 100;  // in some of them the thread is done before the host waits
+  for (std::size_t i = 0; i < kRounds; ++i) {
+    driver.memsetD8Async(at, 1, 1 << 20, first.value().get());
+    driver.eventRecord(event.value().get(), first.value().get());
+    for (std::size_t pause = 0; pause < i * 500; ++pause) std::atomic_signal_fence({});
+    driver.streamWaitEvent(second.value().get(), event.value().get(), 0);
+    driver.memsetD8Async(at, 2, 1 << 10, second.value().get());
+  }
+  ASSERT_EQ(driver.ctxSynchronize(), CUDA_SUCCESS);
+  std::map<std::uint64_t, std::vector<json>> streams;
+  for (const json& one : file.read("device")) streams[one["args"]["stream"]].push_back(one);
+  ASSERT_EQ(streams.size(), 2u);
+  const auto &makers = streams.begin()->second, &takers = streams.rbegin()->second;
+  ASSERT_EQ(makers.size(), kRounds);
+  ASSERT_EQ(takers.size(), kRounds);
+  for (std::size_t i = 0; i < kRounds; ++i) EXPECT_GE(begins(takers[i]), ends(makers[i])) << i;
+}
+
 TEST(EmulatedTrace, TheEnvironmentMayAskForOne) {
   TraceFile file("environment");
   setenv("ALNILAM_EMULATED_TRACE", file.path.c_str(), 1);
