@@ -168,6 +168,7 @@ struct NodeView {
   storeUsedBytes @10 :UInt64;
   address @11 :Common.NodeAddress;
   withdrawn @12 :List(Common.WithdrawnGpu);  # devices of the topology that are no part of `total`
+  deviceMemory @13 :List(Common.DeviceMemory);  # of those that were used
 }
 
 struct JobView {

@@ -97,6 +97,15 @@ struct WithdrawnGpu {
   why @1 :Text;    # at most 1,024 bytes
 }
 
+struct DeviceMemory {
+  # What memory pools hold of one device; bytes.
+  gpu @0 :UInt32;           # index into the topology's gpus
+  used @1 :UInt64;          # in allocations
+  reserved @2 :UInt64;      # taken from the device
+  mostUsed @3 :UInt64;      # high-water marks
+  mostReserved @4 :UInt64;
+}
+
 struct TaskClass {
   # Tasks that ask the same.
   function @0 :Text;     # the name it was registered under; 1 to 1,024 bytes

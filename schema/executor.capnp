@@ -39,6 +39,10 @@ interface ExecutorHost {
   # Room in the arena for the result of a task that runs here, aligned to 64.  It belongs to the
   # task: reporting it as stored keeps it, any other end of the attempt frees it.  Asking again for
   # the same task frees the first.
+
+  deviceMemory @2 (devices :List(Common.DeviceMemory)) -> ();
+  # Of this process, one for each device it has used, at most 64.  Told when it has changed, and at
+  # most once a second.
 }
 
 struct AllocateOutcome {
@@ -60,6 +64,7 @@ struct ExecutorOrders {
   close @2 :List(UInt32);   # SlotIds: finish what runs, draw no more, report as closed
   run @3 :List(RunTask);
   cancel @4 :List(UInt64);  # TaskIds: drop it if it still queues (reported as cancelled)
+  forget @5 :List(UInt64);  # ObjectIds: no task will take it any more, wherever a device keeps it
 
   struct NewLane {
     lane @0 :UInt32;        # index of the class in the job

@@ -146,6 +146,8 @@ struct NodeReport {
   pullBytesPerSecond @7 :UInt64;      # at which pulls lately came in; 0: as last told
   withdrawn @8 :List(Common.WithdrawnGpu);  # all that are out of service, by index; at most 64;
                                             # null: as last told
+  deviceMemory @9 :List(Common.DeviceMemory);  # summed over executors; at most 64; null: as last
+                                               # told
 
   struct Kept {
     object @0 :UInt64;

@@ -109,8 +109,9 @@ void DeviceFeed::report(RunTask task, TaskDone done, const DeviceEnd& end) {
 // The last that is done for a task: once nothing is inside, the feed may be destroyed.
 void DeviceFeed::leave() {
   std::lock_guard lock(mutex_);
+  if (inside_ == 1) EndsTogether::pay();
   --inside_;
-  ends_.moved();
+  ends_.moved(inside_, usual_);
   if (inside_ == 0) empty_.notify_all();
 }
 

@@ -31,7 +31,8 @@ class DeviceFeed {
   struct Ends {
     std::function<void(RunTask, TaskDone)> done;
     std::function<void(RunTask)> again;
-    std::function<void()> moved;  // after either: there is one less on the devices
+    // After either: there is one less on the devices, so many, which usually take that long.
+    std::function<void(std::size_t inside, std::optional<Duration> usual)> moved;
     // The result of an awaited task will be in these bytes; an array's header is there.  The task
     // may have ended meanwhile.
     std::function<void(TaskId, Blob)> enqueued;

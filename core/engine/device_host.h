@@ -25,12 +25,16 @@
 //   slot's inside finish; it must not wait for the device.
 
 #include "core/api/errors.h"
+#include "core/cluster/device_memory_use.h"
 #include "core/node/orders.h"
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace alnilam {
 
@@ -64,6 +68,41 @@ class DeviceLostError : public DeviceError {
 
  private:
   std::uint32_t gpu_;
+};
+
+// Lives on a thread that tells of several ends one after the other.  Whoever would wake somebody
+// for each of them owes it until the last, or until it might be gone by then (`pay`).
+class EndsTogether {
+ public:
+  EndsTogether() { current() = this; }
+  ~EndsTogether() {
+    current() = nullptr;
+    payAll();
+  }
+  EndsTogether(const EndsTogether&) = delete;
+  EndsTogether& operator=(const EndsTogether&) = delete;
+
+  // `call` is made later, once, or at once if this thread tells of one end only.
+  static void owe(const std::function<void()>& call) {
+    EndsTogether* here = current();
+    if (!here) return call();
+    if (here->owed_ && here->owed_ != &call) here->payAll();
+    here->owed_ = &call;
+  }
+  static void pay() {
+    if (current()) current()->payAll();
+  }
+
+ private:
+  static EndsTogether*& current() {
+    thread_local EndsTogether* here = nullptr;
+    return here;
+  }
+  void payAll() {
+    if (auto* call = std::exchange(owed_, nullptr)) (*call)();
+  }
+
+  const std::function<void()>* owed_ = nullptr;
 };
 
 class DeviceTask {
@@ -104,6 +143,11 @@ class DeviceHost {
   virtual std::unique_ptr<SlotDevices> open(const SlotGrant& grant) = 0;
   // Nobody will take this result any more: it is void, or has been released.
   virtual void forget(ObjectId object) = 0;
+  // Before the first slot is opened: the memory that inputs and large results lie in, which stays
+  // mapped and in place.  Devices may copy from it and to it without a stop between.
+  virtual void useArena(std::span<std::byte>) {}
+  // Of the devices that this process has used.
+  virtual std::vector<DeviceMemoryUse> memoryUse() { return {}; }
 };
 
 }  // namespace alnilam

@@ -30,6 +30,9 @@ constexpr Duration kShort = std::chrono::microseconds(20);
 // to keep a device busy over the gaps between tasks, and not so much that tasks queue behind one
 // slot while another is free.
 constexpr Duration kAheadOnDevices = std::chrono::milliseconds(2);
+// A task of no more than that may have one behind it in any case, whose inputs are copied while it
+// runs.
+constexpr Duration kFollowed = std::chrono::milliseconds(20);
 
 // Inputs of it are on their way; if a slot has it, through a device.
 bool namesComing(const RunTask& task) {
@@ -40,7 +43,8 @@ bool namesComing(const RunTask& task) {
 std::size_t mostInside(std::optional<Duration> usual) {
   if (!usual) return 2;
   auto ahead = static_cast<std::size_t>(kAheadOnDevices / std::max(*usual, Duration(1)));
-  return std::min(ahead + 1, WorkerPool::kMostOnDevices);
+  return std::clamp<std::size_t>(ahead + 1, *usual <= kFollowed ? 2 : 1,
+                                 WorkerPool::kMostOnDevices);
 }
 
 }  // namespace
@@ -140,6 +144,8 @@ void WorkerPool::order(Orders orders) {
   for (SlotId slot : orders.close) state_->close(slot);
   state_->run(std::move(orders.run));
   for (TaskId task : orders.cancel) state_->cancel(task);
+  if (!state_->config_.devices) return;
+  for (ObjectId object : orders.forget) state_->config_.devices->forget(object);
 }
 
 ExecutorReport WorkerPool::report() {
@@ -339,7 +345,7 @@ void WorkerPool::State::add(std::vector<TaskDone>& done, SlotId closed) {
     begins = begins && !report_.empty();
   }
   done.clear();
-  if (begins && config_.onReport) config_.onReport();
+  if (begins && config_.onReport) EndsTogether::owe(config_.onReport);
 }
 
 void WorkerPool::State::live(Worker& worker) {
@@ -411,7 +417,10 @@ void WorkerPool::State::serveDevices(Worker& worker, const Invocation& invocatio
                          deviceEnded(std::move(task), std::move(done));
                        },
                    .again = [this, &lane](RunTask task) { again(lane, std::move(task)); },
-                   .moved = [&worker] { nudge(worker); },
+                   .moved =
+                       [&worker](std::size_t inside, std::optional<Duration> usual) {
+                         if (inside <= mostInside(usual) / 2) nudge(worker);
+                       },
                    .enqueued =
                        [this, &worker](TaskId task, Blob begun) { follow(worker, task, begun); }});
   // One more than nothing leaves a task for each other slot of the lane, which may be free.

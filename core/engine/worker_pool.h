@@ -8,8 +8,10 @@
 // worker is not idle beside a hoard.
 //
 // A slot with devices is through with a task before its devices are (device_feed.h): it has up to
-// kMostOnDevices tasks of short duration on them at once, and one of a long one.  A task that takes
-// what one of those is making is given to the same slot behind it (waiting_room.h).
+// kMostOnDevices tasks of short duration on them at once, and one of a long one.  A slot that has
+// as many as it may is woken when half of them are over, and gives in as many at once: waking it
+// for each costs more than a short task.  A task that takes what one of those is making is given to
+// the same slot behind it (waiting_room.h).
 //
 // The pool serves both wirings: in the embedded engine the control thread gives the orders, in an
 // executor the event loop does.  It never blocks them: `order` only queues.
@@ -70,7 +72,7 @@ class WorkerPool {
   static TaskId currentTask();
 
   static constexpr std::size_t kMostDrawn = 32;
-  static constexpr std::size_t kMostOnDevices = 8;
+  static constexpr std::size_t kMostOnDevices = 32;
 
  private:
   struct State;

@@ -209,15 +209,40 @@ TEST_F(WorkerPoolDevicesTest, ShortTasksFollowEachOtherOnTheDeviceUpToABound) {
   lane(0, "three");
   warmUp();
   std::vector<std::uint32_t> indices;
-  for (std::uint32_t i = 1; i <= 30; ++i) indices.push_back(i);
+  for (std::uint32_t i = 1; i <= 100; ++i) indices.push_back(i);
   run(indices);
-  devices_.await(8);
-  for (std::uint32_t i = 1; i <= 30; ++i) {
+  devices_.await(32);
+  for (std::uint32_t i = 1; i <= 100; ++i) {
     devices_.await(1);
     EXPECT_EQ(devices_.end(DeviceEnd::How::over, std::chrono::microseconds(10)), task(i));
   }
-  EXPECT_EQ(collect(30).done.size(), 30u);
-  EXPECT_EQ(devices_.most(), 8u);
+  EXPECT_EQ(collect(100).done.size(), 100u);
+  EXPECT_EQ(devices_.most(), 32u);
+}
+
+TEST_F(WorkerPoolDevicesTest, ASlotThatIsFullGivesInMoreWhenHalfIsOver) {
+  lane(0, "three");
+  warmUp();
+  std::vector<std::uint32_t> indices;
+  for (std::uint32_t i = 1; i <= 60; ++i) indices.push_back(i);
+  run(indices);
+  devices_.await(32);
+  for (int i = 0; i < 16; ++i) devices_.end(DeviceEnd::How::over, std::chrono::microseconds(10));
+  devices_.await(32);
+  EXPECT_EQ(devices_.inside().front(), task(17));
+  for (int i = 0; i < 44; ++i) {
+    devices_.await(1);
+    devices_.end(DeviceEnd::How::over, std::chrono::microseconds(10));
+  }
+  EXPECT_EQ(collect(60).done.size(), 60u);
+}
+
+TEST_F(WorkerPoolDevicesTest, ResultsThatNobodyWillTakeAreForgottenByTheDevices) {
+  lane(0, "three");
+  Orders orders;
+  orders.forget = {task(5), task(7)};
+  pool_.order(std::move(orders));
+  EXPECT_EQ(devices_.forgotten(), (std::set<ObjectId>{task(5), task(7)}));
 }
 
 TEST_F(WorkerPoolDevicesTest, LongTasksDoNotQueueBehindOneAnother) {

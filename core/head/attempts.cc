@@ -178,7 +178,8 @@ void Tables::done(Node& node, TaskDone done) {
     item->variant = done.variant;  // the node may have known better
   }
   if (item->stage != Stage::assigned) {  // cancelled while it ran
-    if (done.how == TaskDone::How::stored) {
+    bool isOnDevice = done.how == TaskDone::How::held && done.gpu != TaskDone::kNoGpu;
+    if (done.how == TaskDone::How::stored || isOnDevice) {
       node.orders.release.push_back(done.id);
       owe(node);
     }
@@ -189,6 +190,7 @@ void Tables::done(Node& node, TaskDone done) {
   switch (done.how) {
     case TaskDone::How::held:
       item->blob = std::move(done.held);
+      item->onDevice = done.gpu != TaskDone::kNoGpu;
       setStage(*job, *item, Stage::held);
       break;
     case TaskDone::How::stored:

@@ -11,6 +11,26 @@ namespace {
 
 void expectScript(const std::string& script) { EXPECT_EQ(HeadScript().play(script), script); }
 
+TEST(HeadDevices, AResultThatADeviceMayKeepIsReleasedThereThoughTheHeadHoldsIt) {
+  expectScript(R"(> open a
+job 1 ready, session 1
+> node n1/1 cpu=2 gpu=1x4GiB
+accepted n1 as node 1/1
+> class 1 f cpu=1 gpu=0.5
+> submit 1 1:f 2:f(1) 3:f 4:f
+node 1: job 1; class 1/0 f; run 1.1#1; run 1.3#1; run 1.4#1; run 1.2#1(1.1?)
+> heard 1/1 1.1#1=x&0 1.3#1=x&0
+> release 1 1 3
+node 1: release 1.3
+> heard 1/1 1.2#1=y&0
+node 1: release 1.1
+> cancel 1 4
+node 1: cancel 1.4
+> heard 1/1 1.4#1=z&0
+node 1: release 1.4
+)");
+}
+
 TEST(HeadDevices, WhatWasLostWithADeviceRunsOnWhatIsLeft) {
   expectScript(R"(> open a
 job 1 ready, session 1

@@ -427,6 +427,10 @@ NodeHeard HeadScript::readReport(const std::vector<std::string>& words) {
     done.attempt = {static_cast<std::uint32_t>(std::stoul(word.substr(hash + 1)))};
     std::string rest = word.substr(how + 1);
     if (word[how] == '=') {
+      if (auto device = rest.find('&'); device != std::string::npos) {
+        done.gpu = static_cast<std::uint32_t>(std::stoul(rest.substr(device + 1)));
+        rest.resize(device);
+      }
       done.held = blobOf(rest);
     } else if (word[how] == '@') {
       done.how = TaskDone::How::stored;

@@ -16,6 +16,7 @@
 //   > want 1 1 2    > release 1 1   > cancel 1 1
 //   > heard 1/1 1.1#1=text 1.2#1@100KiB 1.3#1!crashed 1.1#1=x~10us +1.4:100KiB -1.4
 //   > heard 1/1 1.2#1!objectLost:1.1        (the failure names the object)
+//   > heard 1/1 1.1#1=text&0                (by a task on gpu 0)
 //   > heard 1/1 1.1#1=x~10us^1 $f.1/20:10us*1/3  (variant 1 ran; it learned: that variant of class
 //     f with inputs of size class 20 takes 10 us, by one more run, the third)   rate=100MiB
 //   > heard 1/1 1.3#1<                      (given back unbegun)

@@ -78,6 +78,7 @@ struct Item {
   std::uint8_t sizeClass = 0;     // of its inputs and arguments, once they are there
   bool trial = false;             // that attempt is, or was, a trial
   bool lostDevice = false;        // an attempt was lost with its device; the next is charged
+  bool onDevice = false;          // held, and a device of `node` may keep it as well
 };
 
 inline constexpr std::uint32_t kItems = 512;

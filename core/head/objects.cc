@@ -3,6 +3,7 @@
 #include "core/head/tables.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace alnilam::head {
 
@@ -78,6 +79,11 @@ void Tables::settle(Job& job) {
         setStage(job, *item, Stage::evicted);
         [[fallthrough]];
       case Stage::held:
+        if (std::exchange(item->onDevice, false) && nodes[item->node - 1].alive) {
+          nodes[item->node - 1].orders.release.push_back(ObjectId::make(job.id, index));
+          owe(nodes[item->node - 1]);
+        }
+        [[fallthrough]];
       case Stage::evicted:
         if (item->lineageUses == 0) forget(job, index);
         break;

@@ -62,6 +62,7 @@ inline std::string show(const Orders& orders) {
          (task.lane >> 24 ? " in " + showLane(task.lane) : ""));
   }
   for (TaskId task : orders.cancel) item("cancel " + show(task));
+  for (ObjectId object : orders.forget) item("forget " + show(object));
   return text;
 }
 

@@ -40,6 +40,25 @@ TEST(NodeBrainDevices, ALostDeviceIsWithdrawnAtOnceAndTheOtherGoesOn) {
   EXPECT_EQ(desk.done({4, 5}), "head: 1.4 held; 1.5 held");
 }
 
+TEST(NodeBrainDevices, AReleasedResultIsForgottenByTheExecutorThatHasHadDevices) {
+  Desk desk = running(1);
+  desk.done({1});
+  auto release = [&](std::uint32_t index) {
+    NodeOrders orders;
+    orders.release.push_back(Desk::id(1, index));
+    return desk.say(FromHead{std::move(orders)});
+  };
+  EXPECT_EQ(release(1), "to 1: forget 1.1") << "though the store never had it";
+  Desk without(4);
+  without.job(1, {taskClass("host", 1)});
+  without.assign({1});
+  without.up();
+  without.done({1});
+  NodeOrders orders;
+  orders.release.push_back(Desk::id(1, 1));
+  EXPECT_EQ(without.say(FromHead{std::move(orders)}), "");
+}
+
 TEST(NodeBrainDevices, ATaskThatFoundItLostRunsAgainHere) {
   Desk desk = running(2);
   EXPECT_EQ(desk.sick(1, 0, kLost, 0s), "to 1: close #1; run 1.1 | head: gpu 0 out (lost: E)");

@@ -162,6 +162,7 @@ void NodeBrain::State::openSlot(Lane& lane, placement::Taken taken) {
   SlotId id{++lastSlot};
   Executor& executor = executors.at(lane.job->executor);
   announce(lane);
+  if (!taken.devices.empty()) executor.hasDevices = true;
   executor.orders.open.push_back({id, lane.index, taken.cores, taken.devices});
   slots[id] = {std::move(taken), lane.definition.needs, &lane, lane.job->executor, false};
   lane.open.push_back(id);

@@ -122,6 +122,10 @@ void NodeBrain::State::localPut(ObjectId id, Bytes size) {
 }
 
 void NodeBrain::State::release(ObjectId id) {
+  if (Job* job = jobOf(id.job()); job && job->executor) {
+    Executor& executor = executors.at(job->executor);
+    if (executor.hasDevices) executor.orders.forget.push_back(id);
+  }
   std::uint32_t index = objectIndex.find(id);
   if (index == IdTable::kNone) return;
   objects[index].unwanted = true;

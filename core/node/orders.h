@@ -69,9 +69,12 @@ struct Orders {
   std::vector<SlotId> close;
   std::vector<RunTask> run;
   std::vector<TaskId> cancel;  // drop it if it still queues (reported as cancelled); else ignore
+  std::vector<ObjectId> forget;  // results that no task will take any more: what devices keep of
+                                 // them can go
 
   bool empty() const {
-    return lanes.empty() && open.empty() && close.empty() && run.empty() && cancel.empty();
+    return lanes.empty() && open.empty() && close.empty() && run.empty() && cancel.empty() &&
+           forget.empty();
   }
 };
 

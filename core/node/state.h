@@ -144,6 +144,7 @@ struct Executor {
   Job* job = nullptr;  // null: its job ended, it was told to stop
   JobId ended;         // that job; its objects go when its threads are gone
   bool up = false;
+  bool hasDevices = false;  // it has had a slot with devices, and may keep results there
   Orders orders;       // owed since the last settle
 };
 

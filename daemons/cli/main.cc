@@ -2,6 +2,7 @@
 
 #include "daemons/cli/detect.h"
 #include "daemons/cli/inspect.h"
+#include "daemons/cli/metrics.h"
 #include "daemons/cli/node_info.h"
 #include "daemons/cli/up.h"
 #include "daemons/process/process.h"
@@ -125,6 +126,8 @@ int run(int argc, char** argv) {
   addUp(app, command);
   addAsking(app, command, "status", "How a cluster is",
             [&command]() { return status(command.head); });
+  addAsking(app, command, "metrics", "What a cluster does, as Prometheus reads it",
+            [&command]() { return metrics(command.head); });
   addNode(app, command);
   addTask(app, command);
   CLI::App* job = app.add_subcommand("job", "Jobs")->require_subcommand(1);

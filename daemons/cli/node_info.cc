@@ -44,7 +44,16 @@ Json toJson(const rpc::NodeRow& row) {
               {"finished", view.finished},
               {"storeBytes", row.storeBytes},
               {"storeUsedBytes", row.storeUsed},
-              {"objects", row.address.objects}};
+              {"objects", row.address.objects},
+              {"deviceMemory", Json::array()}};
+  for (const DeviceMemoryUse& use : row.deviceMemory) {
+    all["deviceMemory"].push_back({{"gpu", use.gpu},
+                                   {"usedBytes", use.used},
+                                   {"reservedBytes", use.reserved},
+                                   {"mostUsedBytes", use.mostUsed},
+                                   {"mostReservedBytes", use.mostReserved},
+                                   {"fragmentation", use.fragmentation()}});
+  }
   all.update(portraitOf(view.topology, view.withdrawn));
   return all;
 }
@@ -60,6 +69,12 @@ void printTree(const rpc::NodeRow& row) {
               showBytes(row.storeBytes).c_str(), row.address.objects.c_str());
   for (const std::string& line : outOfService(view.topology, view.withdrawn)) {
     std::printf("out of service: %s\n", line.c_str());
+  }
+  for (const DeviceMemoryUse& use : row.deviceMemory) {
+    std::printf("GPU %u memory: %s used of %s in pools (%.0f%% unused); at most %s and %s\n",
+                use.gpu, showBytes(use.used).c_str(), showBytes(use.reserved).c_str(),
+                100 * use.fragmentation(), showBytes(use.mostUsed).c_str(),
+                showBytes(use.mostReserved).c_str());
   }
   std::printf("%s", gpu::describe(view.topology, view.withdrawn).c_str());
 }

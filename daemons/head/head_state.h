@@ -25,6 +25,7 @@ struct HeadState {
   struct Told {  // by a node, last
     std::vector<rpc::Lane> lanes;
     Bytes storeBytes = 0, storeUsed = 0;
+    std::vector<DeviceMemoryUse> deviceMemory;
     rpc::NodeAddress address;
   };
   std::map<NodeId, std::vector<rpc::Lane>> lanes() const {

@@ -45,6 +45,7 @@ class InspectorServer final : public schema::Inspector::Server {
         row.lanes = told->second.lanes;
         row.storeBytes = told->second.storeBytes;
         row.storeUsed = told->second.storeUsed;
+        row.deviceMemory = told->second.deviceMemory;
       }
       rpc::write(row, list[i]);
     }

@@ -84,6 +84,7 @@ class MembershipServer final : public schema::Membership::Server,
     HeadState::Told& told = state_.told[node_];
     if (news.lanes) told.lanes = std::move(*news.lanes);
     if (news.storeUsed) told.storeUsed = news.storeUsed;
+    if (news.deviceMemory) told.deviceMemory = std::move(*news.deviceMemory);
     for (const TaskDone& done : news.report.done) {
       state_.tasksFinished += done.how != TaskDone::How::returned;
     }

@@ -11,6 +11,7 @@
 #include <kj/debug.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <optional>
 #include <set>
 
@@ -52,6 +53,7 @@ class Executors::Executor final : private kj::TaskSet::ErrorHandler, private rpc
     append(pending.close, orders.close);
     append(pending.run, orders.run);
     append(pending.cancel, orders.cancel);
+    append(pending.forget, orders.forget);
   }
 
   void stop() {
@@ -89,6 +91,12 @@ class Executors::Executor final : private kj::TaskSet::ErrorHandler, private rpc
       } else {
         rpc::write(place.error(), outcome.initRefusal());
       }
+      return kj::READY_NOW;
+    }
+    kj::Promise<void> deviceMemory(DeviceMemoryContext context) override {
+      auto use = rpc::read(context.getParams().getDevices());
+      if (!use) executor_.giveUp("its devices' memory: " + use.error().why);
+      else executor_.owner_.deviceMemory(executor_.id_, std::move(use).value());
       return kj::READY_NOW;
     }
 
@@ -280,7 +288,32 @@ Executors::Executors(kj::AsyncIoContext& io, Config config, NodePrograms& progra
 
 Executors::~Executors() noexcept(false) = default;
 
+void Executors::deviceMemory(ExecutorId executor, std::vector<DeviceMemoryUse> use) {
+  std::erase_if(use, [&](const DeviceMemoryUse& one) {
+    return one.gpu >= config_.topology.gpus.size();
+  });
+  memory_[executor] = std::move(use);
+  memoryChanged_ = true;
+}
+
+std::optional<std::vector<DeviceMemoryUse>> Executors::newDeviceMemory() {
+  if (!std::exchange(memoryChanged_, false)) return std::nullopt;
+  std::vector<DeviceMemoryUse> all;
+  for (const auto& [executor, use] : memory_) {
+    for (const DeviceMemoryUse& one : use) addTo(all, one);
+  }
+  for (DeviceMemoryUse before : most_) {  // of processes that are gone by now, too
+    before.used = before.reserved = 0;
+    addTo(all, before);
+  }
+  std::sort(all.begin(), all.end(), [](const DeviceMemoryUse& a, const DeviceMemoryUse& b) {
+    return a.gpu < b.gpu;
+  });
+  return most_ = std::move(all);
+}
+
 void Executors::bury(ExecutorId executor) {
+  if (memory_.erase(executor) > 0) memoryChanged_ = true;
   burials_.add(kj::evalLast([this, executor]() { executors_.erase(executor); }));
 }
 

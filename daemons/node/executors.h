@@ -11,6 +11,7 @@
 // Threading: one event loop.  Lifetime: all references outlive it.  Destroying it kills every
 //   executor with everything that one started.
 
+#include "core/cluster/device_memory_use.h"
 #include "core/cluster/topology.h"
 #include "core/node/node_brain.h"
 #include "daemons/node/node_programs.h"
@@ -21,6 +22,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,6 +45,9 @@ class Executors final : private kj::TaskSet::ErrorHandler {
   void order(ExecutorId executor, Orders orders);
   void stop(ExecutorId executor);
 
+  // Over all executors; nothing if that was asked for since it last changed.
+  std::optional<std::vector<DeviceMemoryUse>> newDeviceMemory();
+
   static constexpr auto kStartDeadline = 30 * kj::SECONDS;  // from exec to `ready`
   static constexpr auto kStopDeadline = 2 * kj::SECONDS;
 
@@ -52,6 +57,7 @@ class Executors final : private kj::TaskSet::ErrorHandler {
 
   void bury(ExecutorId executor);  // once its own continuations are over
   void taskFailed(kj::Exception&& e) override;
+  void deviceMemory(ExecutorId executor, std::vector<DeviceMemoryUse> use);
 
   kj::AsyncIoContext& io_;
   Config config_;
@@ -59,6 +65,9 @@ class Executors final : private kj::TaskSet::ErrorHandler {
   Store& store_;
   kj::Function<void(node::Input)> feed_;
   std::map<ExecutorId, kj::Own<Executor>> executors_;
+  std::map<ExecutorId, std::vector<DeviceMemoryUse>> memory_;  // as each told last
+  std::vector<DeviceMemoryUse> most_;  // the marks of all of them so far
+  bool memoryChanged_ = false;
   kj::TaskSet burials_;  // last
 };
 

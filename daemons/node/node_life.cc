@@ -278,6 +278,7 @@ kj::Promise<void> NodeLife::State::beat() {
   return io_.provider->getTimer().afterDelay(heartbeat_).then([this]() {
     rpc::NodeNews news;
     news.storeUsed = arena_->used();
+    news.deviceMemory = executors_->newDeviceMemory();
     rpc::post<schema::NodeReport>(*mailbox_, news);
     return beat();
   });

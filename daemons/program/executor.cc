@@ -16,7 +16,10 @@
 #include <cstdio>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <unistd.h>
+#include <utility>
+#include <vector>
 
 namespace alnilam {
 namespace {
@@ -32,7 +35,10 @@ class LazyDevices final : public DeviceHost {
   std::unique_ptr<SlotDevices> open(const SlotGrant& grant) override {
     {
       std::lock_guard lock(mutex_);
-      if (!host_) host_ = open_(node_);
+      if (!host_) {
+        host_ = open_(node_);
+        host_->useArena(arena_);
+      }
     }
     return host_->open(grant);
   }
@@ -40,10 +46,16 @@ class LazyDevices final : public DeviceHost {
     std::lock_guard lock(mutex_);
     if (host_) host_->forget(object);
   }
+  void useArena(std::span<std::byte> arena) override { arena_ = arena; }
+  std::vector<DeviceMemoryUse> memoryUse() override {
+    std::lock_guard lock(mutex_);
+    return host_ ? host_->memoryUse() : std::vector<DeviceMemoryUse>();
+  }
 
  private:
   OpenDevices open_;
   Topology node_;
+  std::span<std::byte> arena_;
   std::mutex mutex_;
   std::unique_ptr<DeviceHost> host_;
 };
@@ -109,6 +121,7 @@ class ExecutorProcess final : private rpc::Recipient {
     request.setExecutor(kj::heap<ExecutorServer>());
     auto response = request.send().wait(io_.waitScope);
     prepare(response.getStart());
+    auto telling = tellMemory().eagerlyEvaluate(nullptr);
     connection_.whenEnded().wait(io_.waitScope);
   }
 
@@ -134,6 +147,7 @@ class ExecutorProcess final : private rpc::Recipient {
     config.onThread = [] { prepareThread(); };
     for (const Core& core : start.value().topology.cores) config.osCpus.push_back(core.osCpu);
     devices_.belongTo(start.value().topology);
+    devices_.useArena(arena_.at({0, arena_.size()}));
     pool_.emplace(std::move(config));
     mailbox_->open(*this);  // orders may have come already
   }
@@ -154,6 +168,18 @@ class ExecutorProcess final : private rpc::Recipient {
     pool_->order(std::move(orders).value());
   }
   void returned(const Refusal& why) override { giveUp("the node refuses a report: " + why.why); }
+
+  // What the devices' memory pools hold, whenever it has changed.
+  kj::Promise<void> tellMemory() {
+    return io_.provider->getTimer().afterDelay(1 * kj::SECONDS).then([this]() {
+      std::vector<DeviceMemoryUse> use = devices_.memoryUse();
+      if (use == told_) return tellMemory();
+      auto request = host_.deviceMemoryRequest();
+      rpc::write(use, request.initDevices(static_cast<unsigned>(use.size())));
+      told_ = std::move(use);
+      return request.send().ignoreResult().then([this]() { return tellMemory(); });
+    });
+  }
 
   // The node starts another.
   [[noreturn]] static void giveUp(const std::string& why) {
@@ -181,6 +207,7 @@ class ExecutorProcess final : private rpc::Recipient {
   std::optional<ArenaResults> results_;
   std::optional<WorkerPool> pool_;
   rpc::Outbox<ExecutorReport> outbox_;
+  std::vector<DeviceMemoryUse> told_;
 };
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "gpu/device/completions.h"
 
+#include <sys/prctl.h>
+
 #include <utility>
 
 namespace alnilam::gpu {
@@ -21,7 +23,7 @@ void Completions::hostFunction(void* ticket) {
 void Completions::push(Passed passed) {
   std::lock_guard lock(mutex_);
   queue_.push_back(passed);
-  if (queue_.size() == 1) woken_.notify_one();
+  if (queue_.size() == 1 && !gathering_) woken_.notify_one();
 }
 
 void Completions::wake() {
@@ -32,10 +34,10 @@ void Completions::wake() {
 }
 
 void Completions::watch() {
-  if (watching_.load()) return;
+  if (next_.load() == Next::soon) return;
   std::lock_guard lock(mutex_);
   start();
-  watching_.store(true);
+  next_.store(Next::soon);
   woken_.notify_one();
 }
 
@@ -44,27 +46,42 @@ void Completions::start() {
 }
 
 void Completions::run() {
+  prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);  // nanoseconds; the usual is more than kGather
   std::vector<Passed> batch;
   std::unique_lock lock(mutex_);
   auto due = [this] { return !queue_.empty() || called_ || leaving_; };
   while (true) {
     bool look = false;
-    if (!watching_.load()) {
-      woken_.wait(lock, [&] { return due() || watching_.load(); });
-    } else {
-      look = !woken_.wait_for(lock, kLook, due);
+    switch (next_.load()) {
+      case Next::never:
+        woken_.wait(lock, [&] { return due() || next_.load() != Next::never; });
+        break;
+      case Next::later:
+        look = !woken_.wait_for(lock, kLater,
+                                [&] { return due() || next_.load() == Next::soon; });
+        look = look && next_.load() == Next::later;
+        break;
+      case Next::soon:
+        look = !woken_.wait_for(lock, kLook, due);
+        break;
     }
     // Who begins something after this sets it again.
-    if (look) watching_.store(false);
+    if (look) next_.store(Next::never);
     bool last = leaving_;
     called_ = false;
     batch.swap(queue_);
     lock.unlock();
-    if (look && look_()) watching_.store(true);
-    settle_(batch);
+    if (look) {
+      Next wanted = look_(), none = Next::never;
+      next_.compare_exchange_strong(none, wanted);
+    }
+    std::size_t underWay = settle_(batch);
     batch.clear();
     lock.lock();
     if (last) return;
+    gathering_ = underWay >= kMany;
+    if (gathering_) woken_.wait_for(lock, kGather, [this] { return called_ || leaving_; });
+    gathering_ = false;
   }
 }
 

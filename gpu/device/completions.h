@@ -8,7 +8,12 @@
 // A context that has failed calls no host function any more, so its end would be heard of by
 // nobody.  That is what looks are for: from `watch` on, whenever nothing has been heard for kLook,
 // the thread asks once whether the device is still sound, until a look finds nothing under way.  No
-// look is needed to hear of a success.
+// look is needed to hear of a success.  After that a look may come once more, in kLater, to put
+// away what a device keeps that is idle.
+//
+// Hearing of each end as it comes costs more than a short task does: this thread is woken, and so
+// are those who report it and who give in the next.  So while kMany tasks or more are under way,
+// ends are left to gather for kGather, within which a device does not run out of them.
 //
 // Threading: anything from any thread; `settle` and `look` are called by the thread, one at a time.
 // Lifetime: `stop` ends the thread after a last `settle`; host functions that come later are heard
@@ -17,6 +22,8 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -28,6 +35,12 @@ class Completions {
  public:
   using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::milliseconds kLook{10};
+  static constexpr std::chrono::milliseconds kLater{1000};
+  static constexpr std::chrono::microseconds kGather{30};
+  static constexpr std::size_t kMany = 3;
+
+  // When to look again.
+  enum class Next : std::uint8_t { never, later, soon };
 
   // What a host function was launched with.  It stays until its host function has run, or the
   // context is gone.
@@ -40,8 +53,8 @@ class Completions {
     Clock::time_point at;
   };
 
-  // `look` answers whether to go on looking.
-  Completions(std::function<void(std::vector<Passed>&)> settle, std::function<bool()> look)
+  // `settle` answers how many tasks are under way still, `look` when to look again.
+  Completions(std::function<std::size_t(std::vector<Passed>&)> settle, std::function<Next()> look)
       : settle_(std::move(settle)), look_(std::move(look)) {}
   ~Completions() { stop(); }
 
@@ -60,13 +73,14 @@ class Completions {
   void run();
   void start();  // the mutex is held
 
-  const std::function<void(std::vector<Passed>&)> settle_;
-  const std::function<bool()> look_;
+  const std::function<std::size_t(std::vector<Passed>&)> settle_;
+  const std::function<Next()> look_;
   std::mutex mutex_;
   std::condition_variable woken_;
   std::vector<Passed> queue_;
   bool called_ = false;
-  std::atomic<bool> watching_{false};
+  bool gathering_ = false;  // ends wake nobody meanwhile
+  std::atomic<Next> next_{Next::never};
   bool leaving_ = false;
   std::thread thread_;  // from the first need on
 };

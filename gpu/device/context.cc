@@ -69,10 +69,14 @@ void Context::makeCurrent() {
 // ---- Memory.
 
 OwnedBlock Context::allocateBytes(std::size_t elementSize, std::size_t n) {
-  State& state = *state_;
-  OwnedBlock block(new DeviceBlock);
   Bytes bytes = 0;
   if (__builtin_mul_overflow(Bytes{elementSize}, Bytes{n}, &bytes)) bytes = UINT64_MAX;
+  return allocateOn(state_->pipeline.compute(), bytes);
+}
+
+OwnedBlock Context::allocateOn(CUstream_st* stream, Bytes bytes) {
+  State& state = *state_;
+  OwnedBlock block(new DeviceBlock);
   if (bytes != 0) {
     checkBound(bytes);
     const Driver& driver = state.driver();
@@ -80,7 +84,7 @@ OwnedBlock Context::allocateBytes(std::size_t elementSize, std::size_t n) {
     CUmemoryPool pool = state.pipeline.life().pool();
     auto allocate = [&] {
       if (!pool) return driver.memAlloc(&address, bytes);
-      return driver.memAllocFromPoolAsync(&address, bytes, pool, state.pipeline.compute());
+      return driver.memAllocFromPoolAsync(&address, bytes, pool, stream);
     };
     if (deviceCount() > 1) makeCurrent();
     CUresult code = allocate();

@@ -171,12 +171,15 @@ class Context {
     launchKernel(launch);
   }
 
+  // In the order of the task's own work.
   OwnedBlock allocateBytes(std::size_t elementSize, std::size_t n);
+  OwnedBlock allocateOn(CUstream_st* stream, Bytes bytes);
   void checkBound(Bytes bytes) const;  // whether the task may use so much more; throws
   void release(DeviceBlock& block);
   void unlist(DeviceBlock& block);
   void freeBehind(DeviceBlock& block, CUstream_st* stream);
   void copyIn(std::uint64_t to, const void* from, std::size_t bytes);
+  void copyInOn(CUstream_st* stream, std::uint64_t to, const void* from, std::size_t bytes);
   void copyOut(void* to, std::uint64_t from, std::size_t bytes);
   void copyAcross(std::uint64_t to, std::uint64_t from, std::size_t bytes, Context& of);
   void copyResult(OwnedBlock from, std::span<std::byte> to);

@@ -1,7 +1,8 @@
-// Copies of a gpu::Context, through pinned memory: they run beside the host and the kernels.
+// Copies of a gpu::Context, from and to pinned memory: they run beside the host and the kernels.
 
 #include "core/api/errors.h"
 #include "gpu/device/context_state.h"
+#include "gpu/device/pinned_arena.h"
 
 #include <algorithm>
 #include <cstring>
@@ -26,6 +27,18 @@ Staging& Context::State::stage(std::size_t bytes) {
   return staged.emplace_back(std::move(block).value());
 }
 
+std::size_t Context::State::inPlace(const std::byte* begin, std::size_t size) {
+  PinnedArena::Reach reach = device.arena().reach(begin, size, device, pipeline.life());
+  if (reach.bytes == 0 || reach.life == pipeline.life().serial()) return reach.bytes;
+  for (auto& [owner, guest] : pinners) {
+    if (guest.life->serial() == reach.life) return reach.bytes;
+  }
+  Device::Guest guest = reach.owner->visit(reach.life);
+  if (!guest.life) return 0;  // it has died meanwhile
+  pinners.emplace_back(reach.owner, guest);
+  return reach.bytes;
+}
+
 void Context::State::releaseStaged() {
   for (Staging& block : staged) pipeline.life().giveStaging(std::move(block));
   staged.clear();
@@ -34,17 +47,25 @@ void Context::State::releaseStaged() {
 }
 
 void Context::copyIn(std::uint64_t to, const void* from, std::size_t bytes) {
+  copyInOn(state_->pipeline.compute(), to, from, bytes);
+}
+
+void Context::copyInOn(CUstream_st* stream, std::uint64_t to, const void* from,
+                       std::size_t bytes) {
   State& state = *state_;
   if (deviceCount() > 1) makeCurrent();
   auto* source = static_cast<const std::byte*>(from);
   while (bytes > 0) {
-    if (state.stagedBytes >= kMaxStagedOfTask) synchronize();
-    Staging& block = state.stage(bytes);
-    std::size_t part = std::min(bytes, block.size());
-    std::memcpy(block.data(), source, part);
-    state.must(state.driver().memcpyHtoDAsync(to, block.data(), part,
-                                              state.pipeline.compute()),
-               "cuMemcpyHtoDAsync");
+    std::size_t part = state.inPlace(source, bytes);
+    const std::byte* begin = source;
+    if (part == 0) {
+      if (state.stagedBytes >= kMaxStagedOfTask) synchronize();
+      Staging& block = state.stage(bytes);
+      part = std::min(bytes, block.size());
+      std::memcpy(block.data(), source, part);
+      begin = block.data();
+    }
+    state.must(state.driver().memcpyHtoDAsync(to, begin, part, stream), "cuMemcpyHtoDAsync");
     source += part;
     to += part;
     bytes -= part;
@@ -76,23 +97,27 @@ std::uintptr_t Context::takeInput(std::span<const std::byte> bytes) {
   if (known && known->here) {
     checkBound(bytes.size());
     state.used += bytes.size();
-    state.follow(state.pipeline.life().residents(), *known->here);
+    state.follow(state.pipeline.life().residents(), *known->here, state.pipeline.compute());
     return static_cast<std::uintptr_t>(known->here->address);
   }
-  OwnedBlock block = allocateBytes(1, bytes.size());
+  CUstream intake = state.pipeline.intake();
+  CUstream stream = intake ? intake : state.pipeline.compute();
+  OwnedBlock block = allocateOn(stream, bytes.size());
   std::uint64_t address = block->address;
   state.inputs.push_back(std::move(block));
   if (known) {
     if (deviceCount() > 1) makeCurrent();
     const auto& [life, resident] = known->guest;
-    state.follow(life->residents(), *resident);
+    state.follow(life->residents(), *resident, stream);
+    state.pipeline.life().reach(*life);
     state.must(state.driver().memcpyPeerAsync(address, state.pipeline.life().context(),
                                               resident->address, life->context(), bytes.size(),
-                                              state.pipeline.compute()),
+                                              stream),
                "cuMemcpyPeerAsync", "taking a result from " + known->there->title());
   } else {
-    copyIn(address, bytes.data(), bytes.size());
+    copyInOn(stream, address, bytes.data(), bytes.size());
   }
+  if (intake) state.pipeline.joinIntake();
   return static_cast<std::uintptr_t>(address);
 }
 
@@ -106,15 +131,18 @@ void Context::copyResult(OwnedBlock from, std::span<std::byte> to) {
 
 void Context::State::copyHome(std::uint64_t from, std::span<std::byte> to) {
   while (!to.empty()) {
-    std::size_t part = to.size();
+    std::size_t part = inPlace(to.data(), to.size());
     void* target = to.data();
-    if (stagedBytes < kMaxStagedOfTask) {
-      Staging& block = stage(part);
-      part = std::min(part, block.size());
-      results.push_back({target, staged.size() - 1, part});
-      target = block.data();
+    if (part == 0) {
+      part = to.size();
+      // Beyond what is staged, the driver copies to pageable memory, and holds this thread up.
+      if (stagedBytes < kMaxStagedOfTask) {
+        Staging& block = stage(part);
+        part = std::min(part, block.size());
+        results.push_back({target, staged.size() - 1, part});
+        target = block.data();
+      }
     }
-    // Beyond what is staged, the driver copies to pageable memory, and holds this thread up.
     must(driver().memcpyDtoHAsync(target, from, part, pipeline.tail()), "cuMemcpyDtoHAsync",
          "copying the result home");
     from += part;
@@ -140,6 +168,8 @@ bool Context::State::findInputs(const std::vector<std::unique_ptr<Device>>& all,
 }
 
 void Context::State::letGoOfInputs() {
+  for (auto& [owner, guest] : pinners) owner->leaveGuest(guest);
+  pinners.clear();
   for (const Input& input : taken) {
     if (input.here) pipeline.life().residents().letGo(input.here);
     else input.there->leaveGuest(input.guest);
@@ -163,9 +193,10 @@ const Context::State::Input* Context::State::inputWith(std::span<const std::byte
   return nullptr;
 }
 
-void Context::State::follow(const Residents& of, const Residents::Resident& resident) {
-  if (auto event = of.waitFor(resident, pipeline.compute())) {
-    must(driver().streamWaitEvent(pipeline.compute(), *event, 0), "cuStreamWaitEvent");
+void Context::State::follow(const Residents& of, const Residents::Resident& resident,
+                            CUstream stream) {
+  if (auto event = of.waitFor(resident, stream)) {
+    must(driver().streamWaitEvent(stream, *event, 0), "cuStreamWaitEvent");
   }
 }
 
@@ -198,6 +229,7 @@ void Context::copyAcross(std::uint64_t to, std::uint64_t from, std::size_t bytes
   };
   follow(*this, of);
   makeCurrent();
+  state.pipeline.life().reach(of.state_->pipeline.life());
   state.must(driver.memcpyPeerAsync(to, state.pipeline.life().context(), from,
                                     of.state_->pipeline.life().context(), bytes,
                                     state.pipeline.compute()),

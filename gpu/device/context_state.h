@@ -18,6 +18,7 @@
 #include <mutex>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace alnilam::gpu {
@@ -70,6 +71,9 @@ class Context::State final : public Passage {
   // throws.
   Staging& stage(std::size_t bytes);
   void releaseStaged();
+  // Of `size` bytes from `begin` on, how many a device may copy from or to there by itself until
+  // the task has ended; 0: none, they are to be staged.
+  std::size_t inPlace(const std::byte* begin, std::size_t size);
   // Enqueues a copy on the tail that is at `to` when the task has ended; throws.
   void copyHome(std::uint64_t from, std::span<std::byte> to);
 
@@ -86,8 +90,8 @@ class Context::State final : public Passage {
   void letGoOfInputs();
   // The input that has these bytes; null if it is on no device.
   const Input* inputWith(std::span<const std::byte> bytes);
-  // Makes the task's own work wait for what makes the resident; throws.
-  void follow(const Residents& of, const Residents::Resident& resident);
+  // Makes what `stream` is given next wait for what makes the resident; throws.
+  void follow(const Residents& of, const Residents::Resident& resident, CUstream stream);
 
   // An answer for a host copy, and where it lies until it is handed out.
   struct Delivery {
@@ -114,6 +118,7 @@ class Context::State final : public Passage {
   std::vector<std::uint64_t> lateFrees;  // where there is no pool: freed when the task has ended
   std::vector<Staging> staged;           // in use by enqueued copies
   std::size_t stagedBytes = 0;
+  std::vector<std::pair<Device*, Device::Guest>> pinners;  // whose pinned memory copies are using
   std::vector<Delivery> deliveries;  // of copyToHost, for the next synchronize()
   std::vector<Delivery> results;     // for the task's end
   std::string wrong;                 // with what came after the function

@@ -2,9 +2,11 @@
 
 #include "core/api/errors.h"
 #include "core/engine/device_host.h"
+#include "gpu/device/pinned_arena.h"
 #include "gpu/device/pipeline.h"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 
 namespace alnilam::gpu {
@@ -47,13 +49,24 @@ auto kept(std::vector<One>& idle, Make&& make) -> decltype(make()) {
 // In how many contexts a task tries to begin that die before it has.
 constexpr int kMostTries = 8;
 
+std::atomic<std::uint64_t> lastLife{0};
+
 }  // namespace
 
+Life::Life(const Driver& driver, PrimaryContext context, Bytes mostResident, PinnedArena& arena)
+    : driver_(driver),
+      serial_(++lastLife),
+      arena_(arena),
+      context_(std::move(context)),
+      kernels_(driver, context_.device()),
+      residents_(driver, context_.get(), mostResident),
+      parts_(driver, context_.device()) {}
+
 DriverResult<std::unique_ptr<Life>> Life::begin(const Driver& driver, CUdevice device,
-                                                Bytes mostResident) {
+                                                Bytes mostResident, PinnedArena& arena) {
   auto context = PrimaryContext::retain(driver, device);
   if (!context) return context.error();
-  std::unique_ptr<Life> life(new Life(driver, std::move(context).value(), mostResident));
+  std::unique_ptr<Life> life(new Life(driver, std::move(context).value(), mostResident, arena));
   CurrentContext current(driver, life->context());
   if (auto error = current.error()) return *error;
   auto refused = check(driver.ctxGetStreamPriorityRange(&life->leastPriority_,
@@ -75,9 +88,24 @@ Life::~Life() {
   residents_.clear();
   idle_.clear();
   events_.clear();
+  parts_.clear();
   staging_.clear();
+  arena_.unpinAllOf(*this);
   kernels_.clear();
   pool_ = MemoryPool();
+}
+
+void Life::reach(const Life& other) {
+  {
+    std::lock_guard lock(mutex_);
+    if (!reached_.insert(other.serial_).second) return;
+  }
+  static_cast<void>(driver_.ctxEnablePeerAccess(other.context(), 0));
+  if (!other.pool()) return;
+  CUmemAccessDesc here{};
+  here.location = {CU_MEM_LOCATION_TYPE_DEVICE, context_.device()};
+  here.flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
+  static_cast<void>(driver_.memPoolSetAccess(other.pool(), &here, 1));
 }
 
 DriverResult<Staging> Life::takeStaging(std::size_t bytes) {
@@ -111,13 +139,15 @@ void Life::giveStaging(Staging block) {
   Staging surplus = std::move(block);
 }
 
-Device::Device(const Driver& driver, int ordinal, std::uint32_t index, Gpu gpu)
+Device::Device(const Driver& driver, int ordinal, std::uint32_t index, Gpu gpu,
+               PinnedArena& arena)
     : driver_(driver),
+      arena_(arena),
       ordinal_(ordinal),
       index_(index),
       gpu_(std::move(gpu)),
       label_(gpu_.label()),
-      completions_([this](auto& passed) { settle(passed); }, [this] { return look(); }) {}
+      completions_([this](auto& passed) { return settle(passed); }, [this] { return look(); }) {}
 
 Device::~Device() {
   ALNILAM_ASSERT(attached_.empty());
@@ -141,6 +171,7 @@ void Device::enter(Pipeline& pipeline, Passage& passage) {
     changed_.wait(lock, [this] { return !alone_ && waitingAlone_ == 0; });
   }
   ++inside_;
+  ++begun_;
   passage.pipeline_ = &pipeline;
   try {
     attach(pipeline, passage, lock);
@@ -165,14 +196,14 @@ void Device::attach(Pipeline& pipeline, Passage& passage, Lock& lock) {
       if (auto error = check(driver_.deviceGet(&device, ordinal_), "cuDeviceGet")) {
         raise(*error, "");
       }
-      auto begun = Life::begin(driver_, device, gpu_.memory / kResidentPart);
+      auto begun = Life::begin(driver_, device, gpu_.memory / kResidentPart, arena_);
       if (!begun) raise(begun.error(), "making a context");
       life_ = std::move(begun).value();
     }
     auto failed = check(driver_.ctxSetCurrent(life_->context()), "cuCtxSetCurrent");
     if (!failed && !pipeline.life_) failed = settleIn(pipeline, *life_);
     if (!failed) {
-      auto behind = kept(life_->events_, [this] { return createEvent(driver_); });
+      auto behind = eventFor(pipeline, *life_);
       if (behind) passage.behind_ = std::move(behind).value();
       else failed = behind.error();
     }
@@ -187,19 +218,43 @@ void Device::attach(Pipeline& pipeline, Passage& passage, Lock& lock) {
   }
 }
 
+DriverResult<Event> Device::eventFor(Pipeline& pipeline, Life& life) {
+  if (!pipeline.part_) return kept(life.events_, [this] { return createEvent(driver_); });
+  CurrentContext current(driver_, pipeline.part_->context());
+  return kept(pipeline.part_->events(), [this] { return createEvent(driver_); });
+}
+
 std::optional<DriverError> Device::settleIn(Pipeline& pipeline, Life& life) {
   int priority = life.priorityOf(pipeline);
   std::vector<Stream>& idle = life.idle_[priority];
   auto make = [&] { return createStream(driver_, CU_STREAM_NON_BLOCKING, priority); };
-  auto compute = kept(idle, make);
-  if (!compute) return compute.error();
-  auto tail = kept(idle, make);
-  if (!tail) return tail.error();
+  SmParts::Part* part = life.parts_.take(pipeline.share());
+  auto compute = part ? part->stream(driver_, priority) : kept(idle, make);
+  auto tail = compute ? kept(idle, make) : compute.error();
+  if (!tail) {
+    if (part) life.parts_.giveBack(part);
+    return tail.error();
+  }
+  pipeline.part_ = part;
   pipeline.compute_ = std::move(compute).value();
   pipeline.tail_ = std::move(tail).value();
   pipeline.life_ = &life;
   attached_.push_back(&pipeline);
   return std::nullopt;
+}
+
+void Device::openIntake(Pipeline& pipeline) {
+  Lock lock(mutex_);
+  Life& life = *pipeline.life_;
+  auto event = kept(life.events_, [this] { return createEvent(driver_); });
+  if (!event) return;
+  int priority = life.priorityOf(pipeline);
+  auto stream = kept(life.idle_[priority], [&] {
+    return createStream(driver_, CU_STREAM_NON_BLOCKING, priority);
+  });
+  if (!stream) return life.events_.push_back(std::move(event).value());
+  pipeline.arrived_ = std::move(event).value();
+  pipeline.intake_ = std::move(stream).value();
 }
 
 void Device::withdraw(Pipeline& pipeline, Passage& passage) {
@@ -250,8 +305,17 @@ void Device::detach(Pipeline& pipeline) {
 void Device::letGo(Pipeline& pipeline) {
   Life& life = *pipeline.life_;
   std::vector<Stream>& idle = life.idle_[life.priorityOf(pipeline)];
-  idle.push_back(std::move(pipeline.compute_));
   idle.push_back(std::move(pipeline.tail_));
+  if (pipeline.intake_) {
+    idle.push_back(std::move(pipeline.intake_));
+    life.events_.push_back(std::move(pipeline.arrived_));
+  }
+  if (SmParts::Part* part = std::exchange(pipeline.part_, nullptr)) {
+    part->keep(std::move(pipeline.compute_), life.priorityOf(pipeline));
+    life.parts_.giveBack(part);
+  } else {
+    idle.push_back(std::move(pipeline.compute_));
+  }
   pipeline.kernels_.clear();
   pipeline.life_ = nullptr;
   std::erase(attached_, &pipeline);
@@ -261,7 +325,11 @@ void Device::letGo(Pipeline& pipeline) {
 void Device::leave(Passage& passage, bool undone) {
   --inside_;
   alone_ = false;
-  if (passage.behind_) passage.pipeline_->life_->events_.push_back(std::move(passage.behind_));
+  if (passage.behind_) {
+    const Pipeline& pipeline = *passage.pipeline_;
+    auto& idle = pipeline.part_ ? pipeline.part_->events() : pipeline.life_->events_;
+    idle.push_back(std::move(passage.behind_));
+  }
   if (undone) suspects_.insert(passage.task());
   else suspects_.erase(passage.task());
   if (inside_ == 0 || waitingAlone_ == 0) changed_.notify_all();
@@ -286,8 +354,15 @@ Device::Guest Device::visit(ObjectId object) {
   return {life_.get(), resident};
 }
 
+Device::Guest Device::visit(std::uint64_t life) {
+  Lock lock(mutex_);
+  if (!life_ || life_->wrong_ || life_->serial() != life) return {};
+  ++life_->guests_;
+  return {life_.get(), nullptr};
+}
+
 void Device::leaveGuest(const Guest& guest) {
-  guest.life->residents().letGo(guest.resident);
+  if (guest.resident) guest.life->residents().letGo(guest.resident);
   Lock lock(mutex_);
   if (--guest.life->guests_ == 0) changed_.notify_all();
 }
@@ -314,7 +389,7 @@ void Device::condemn(Life& life, const DriverError& error) {
   completions_.wake();
 }
 
-void Device::settle(std::vector<Completions::Passed>& passed) {
+std::size_t Device::settle(std::vector<Completions::Passed>& passed) {
   std::vector<std::pair<Passage*, Passage::End>> ended;
   {
     Lock lock(mutex_);
@@ -331,8 +406,13 @@ void Device::settle(std::vector<Completions::Passed>& passed) {
       ended.emplace_back(passage, end);
     }
   }
-  for (auto& [passage, end] : ended) passage->over(end);
+  {
+    EndsTogether together;
+    for (auto& [passage, end] : ended) passage->over(end);
+  }
   bury();
+  Lock lock(mutex_);
+  return inside_;
 }
 
 // Ends what is under way in a dead Life, and lets go of it where nothing is.
@@ -373,16 +453,16 @@ void Device::bury() {
   }
 }
 
-// Asks whether the context is still sound; answers whether anything is under way.
-bool Device::look() {
+// Asks whether the context is still sound if anything is under way.
+Completions::Next Device::look() {
   Lock lock(mutex_);
   const Pipeline* busy = nullptr;
   for (const Pipeline* pipeline : attached_) {
     if (!pipeline->sent_.empty()) busy = pipeline;
   }
-  if (!busy) return false;
+  if (!busy) return trim();
   Life& life = *life_;
-  if (life.wrong_) return true;
+  if (life.wrong_) return Completions::Next::soon;
   CurrentContext current(driver_, life.context());
   auto error = current.error();
   if (!error) error = check(driver_.streamQuery(busy->tail_.get()), "cuStreamQuery");
@@ -390,7 +470,38 @@ bool Device::look() {
     life.wrong_ = error;
     changed_.notify_all();
   }
-  return true;
+  return Completions::Next::soon;
+}
+
+// Of a device with nothing under way: gives back what its pool keeps if it was so at the last look.
+Completions::Next Device::trim() {
+  bool isIdle = inside_ == 0 && std::exchange(begunAtLook_, begun_) == begun_;
+  if (!isIdle) return Completions::Next::later;
+  if (life_ && !life_->wrong_ && life_->pool()) {
+    CurrentContext current(driver_, life_->context());
+    static_cast<void>(driver_.memPoolTrimTo(life_->pool(), 0));
+  }
+  return Completions::Next::never;
+}
+
+std::optional<DeviceMemoryUse> Device::memoryUse() {
+  Lock lock(mutex_);
+  if (life_ && !life_->wrong_ && life_->pool()) {
+    auto ask = [this](CUmemPool_attribute which) {
+      std::uint64_t bytes = 0;
+      static_cast<void>(driver_.memPoolGetAttribute(life_->pool(), which, &bytes));
+      return Bytes{bytes};
+    };
+    use_.used = ask(CU_MEMPOOL_ATTR_USED_MEM_CURRENT);
+    use_.reserved = ask(CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT);
+    use_.mostUsed = std::max(use_.mostUsed, ask(CU_MEMPOOL_ATTR_USED_MEM_HIGH));
+    use_.mostReserved = std::max(use_.mostReserved, ask(CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH));
+  } else {
+    use_.used = use_.reserved = 0;
+  }
+  if (use_.mostReserved == 0) return std::nullopt;
+  use_.gpu = index_;
+  return use_;
 }
 
 std::uint64_t Device::rebuilds() const {

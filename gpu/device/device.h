@@ -11,8 +11,12 @@
 //       ^                                                                               |
 //       +------------------------------ the next task begins ---------------------------+
 //
-// Results that tasks have left on the device (residents.h) are of a Life, too.  Tasks on other
-// devices may be copying one: such guests are waited for as Pipelines are.
+// Results that tasks have left on the device (residents.h) are of a Life, too, and so are the pages
+// of host memory that it has pinned (pinned_arena.h).  Tasks on other devices may be copying them:
+// such guests are waited for as Pipelines are.
+//
+// The pool keeps what is freed, since mapping memory again costs more than a small task.  A device
+// that nobody has used for a second gives that back, so that other processes can have it.
 //
 // When a Life dies, all that was under way in it ends at once (`bury`), without its host functions,
 // which a failed context calls no more.  The driver does not say whose kernel it was.  If one task
@@ -26,10 +30,12 @@
 // Errors: DeviceError and OutOfDeviceMemory; nothing is thrown by leaving.
 
 #include "core/base/ids.h"
+#include "core/cluster/device_memory_use.h"
 #include "core/cluster/topology.h"
 #include "gpu/device/completions.h"
 #include "gpu/device/kernel_table.h"
 #include "gpu/device/residents.h"
+#include "gpu/device/sm_parts.h"
 #include "gpu/driver/handle.h"
 
 #include <condition_variable>
@@ -48,6 +54,7 @@
 namespace alnilam::gpu {
 
 class Passage;
+class PinnedArena;
 class Pipeline;
 
 // Pinned host memory of at least `size()` bytes.
@@ -67,17 +74,24 @@ class Staging {
 class Life {
  public:
   // `mostResident`: bytes of results that are kept on the device.
+  // `arena`: what it may pin of; outlives it.
   static DriverResult<std::unique_ptr<Life>> begin(const Driver& driver, CUdevice device,
-                                                   Bytes mostResident);
+                                                   Bytes mostResident, PinnedArena& arena);
   ~Life();
   Life(const Life&) = delete;
   Life& operator=(const Life&) = delete;
 
+  // Never that of another in this process.
+  std::uint64_t serial() const { return serial_; }
   CUcontext context() const { return context_.get(); }
   CUmemoryPool pool() const { return pool_.get(); }  // null where the device has no pools
 
   KernelTable& kernels() { return kernels_; }
   Residents& residents() { return residents_; }
+
+  // Copies from there to here need not go through the host from now on, where the devices can do
+  // that; they arrive either way.  This context must be current, and `other` in use.
+  void reach(const Life& other);
 
   // At least `bytes`, at most kMaxStaging.  The context must be current.
   DriverResult<Staging> takeStaging(std::size_t bytes);
@@ -89,14 +103,12 @@ class Life {
 
  private:
   friend class Device;
-  Life(const Driver& driver, PrimaryContext context, Bytes mostResident)
-      : driver_(driver),
-        context_(std::move(context)),
-        kernels_(driver, context_.device()),
-        residents_(driver, context_.get(), mostResident) {}
+  Life(const Driver& driver, PrimaryContext context, Bytes mostResident, PinnedArena& arena);
   int priorityOf(const Pipeline& pipeline) const;  // of its streams
 
   const Driver& driver_;
+  const std::uint64_t serial_;
+  PinnedArena& arena_;
   PrimaryContext context_;
   int leastPriority_ = 0, greatestPriority_ = 0;  // of its streams, in the driver's numbers
   MemoryPool pool_;
@@ -105,9 +117,11 @@ class Life {
   std::mutex mutex_;  // of what follows
   std::vector<Staging> staging_;
   std::size_t kept_ = 0;
+  std::set<std::uint64_t> reached_;  // serials
 
   // Guarded by the Device's mutex.
-  std::map<int, std::vector<Stream>> idle_;  // by priority
+  SmParts parts_;
+  std::map<int, std::vector<Stream>> idle_;  // by priority; of the primary context
   std::vector<Event> events_;
   std::optional<DriverError> wrong_;  // what it died of
   std::size_t unfinished_ = 0;        // tasks that were on it when it was first buried
@@ -117,10 +131,11 @@ class Life {
 class Device {
  public:
   // `ordinal` as the driver counts, `index` as the node does.
-  Device(const Driver& driver, int ordinal, std::uint32_t index, Gpu gpu);
+  Device(const Driver& driver, int ordinal, std::uint32_t index, Gpu gpu, PinnedArena& arena);
   ~Device();
 
   const Driver& driver() const { return driver_; }
+  PinnedArena& arena() const { return arena_; }
   int ordinal() const { return ordinal_; }
   std::uint32_t index() const { return index_; }
   const Gpu& gpu() const { return gpu_; }
@@ -140,6 +155,8 @@ class Device {
   };
   Guest visit(ObjectId object);
   void leaveGuest(const Guest& guest);
+  // Of one that copies what this Life has pinned: likewise, without a resident.
+  Guest visit(std::uint64_t life);
   // Nobody finds this result here any more.
   void forget(ObjectId object);
   // Whether this device may copy from `other` without the host.
@@ -147,6 +164,8 @@ class Device {
 
   // How often the context was made anew after an error.
   std::uint64_t rebuilds() const;
+  // Of its pool; none while it has none.
+  std::optional<DeviceMemoryUse> memoryUse();
 
   // Throws what `error` is at the public API: OutOfDeviceMemory or DeviceError (DeviceLostError),
   // with the device's title and, if not empty, `what` the call was for.
@@ -163,6 +182,7 @@ class Device {
   // The ticket for the passage's host function; null if there is no use in launching one.
   Completions::Ticket* handOver(Pipeline& pipeline, Passage& passage);
   void handedOver(Pipeline& pipeline);
+  void openIntake(Pipeline& pipeline);
   void detach(Pipeline& pipeline);
   void left(Pipeline& pipeline);
   void drain(Pipeline& pipeline);
@@ -170,14 +190,17 @@ class Device {
   void attach(Pipeline& pipeline, Passage& passage, Lock& lock);
   bool isVacant() const { return attached_.empty() && life_->guests_ == 0; }
   std::optional<DriverError> settleIn(Pipeline& pipeline, Life& life);
+  DriverResult<Event> eventFor(Pipeline& pipeline, Life& life);
   void letGo(Pipeline& pipeline);             // the mutex is held
   void leave(Passage& passage, bool undone);  // likewise
   // Called by the completions' thread.
-  void settle(std::vector<Completions::Passed>& passed);
+  std::size_t settle(std::vector<Completions::Passed>& passed);
   void bury();
-  bool look();
+  Completions::Next look();
+  Completions::Next trim();                   // the mutex is held
 
   const Driver& driver_;
+  PinnedArena& arena_;
   const int ordinal_;
   const std::uint32_t index_;
   const Gpu gpu_;
@@ -187,6 +210,9 @@ class Device {
   std::unique_ptr<Life> life_;
   std::uint64_t rebuilds_ = 0;
   std::vector<Pipeline*> attached_;  // to life_
+  DeviceMemoryUse use_;              // as last asked for; high-water marks of all Lives
+  std::uint64_t begun_ = 0;          // tasks, so far
+  std::uint64_t begunAtLook_ = 0;    // by the last look that found nothing under way
 
   // Who is on the device: any number of tasks, or one of those that are to be alone.
   std::size_t inside_ = 0;

@@ -33,11 +33,14 @@ class SlotContexts final : public SlotDevices {
 };
 
 GpuHost::GpuHost(std::unique_ptr<Loaded> loaded, std::vector<OfferedGpu> offered, std::string why)
-    : loaded_(std::move(loaded)), offered_(std::move(offered)), why_(std::move(why)) {
+    : loaded_(std::move(loaded)),
+      offered_(std::move(offered)),
+      why_(std::move(why)),
+      arena_(loaded_ ? &loaded_->driver : nullptr) {
   for (const OfferedGpu& gpu : offered_) {
     devices_.push_back(std::make_unique<Device>(loaded_->driver, gpu.ordinal,
                                                 static_cast<std::uint32_t>(devices_.size()),
-                                                gpu.gpu));
+                                                gpu.gpu, arena_));
   }
 }
 
@@ -64,6 +67,16 @@ std::unique_ptr<SlotDevices> GpuHost::open(const SlotGrant& grant) {
 
 void GpuHost::forget(ObjectId object) {
   for (const auto& device : devices_) device->forget(object);
+}
+
+void GpuHost::useArena(std::span<std::byte> arena) { arena_.use(arena); }
+
+std::vector<DeviceMemoryUse> GpuHost::memoryUse() {
+  std::vector<DeviceMemoryUse> all;
+  for (const auto& device : devices_) {
+    if (auto use = device->memoryUse()) all.push_back(*use);
+  }
+  return all;
 }
 
 namespace {

@@ -19,6 +19,7 @@
 
 #include "core/base/error.h"
 #include "core/engine/device_host.h"
+#include "gpu/device/pinned_arena.h"
 #include "gpu/discovery/offered.h"
 
 #include <memory>
@@ -53,6 +54,8 @@ class GpuHost final : public DeviceHost {
   std::unique_ptr<SlotDevices> open(const SlotGrant& grant) override;
 
   void forget(ObjectId object) override;
+  void useArena(std::span<std::byte> arena) override;
+  std::vector<DeviceMemoryUse> memoryUse() override;
 
   Device& device(std::size_t index) { return *devices_[index]; }
 
@@ -60,6 +63,7 @@ class GpuHost final : public DeviceHost {
   std::unique_ptr<Loaded> loaded_;
   std::vector<OfferedGpu> offered_;
   std::string why_;
+  PinnedArena arena_;
   std::vector<std::unique_ptr<Device>> devices_;  // as offered_; they use loaded_
 };
 

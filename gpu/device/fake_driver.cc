@@ -165,6 +165,12 @@ void fillContexts(Driver& d) {
     *can = all().world.peers;
     return CUDA_SUCCESS;
   };
+  d.ctxEnablePeerAccess = [](CUcontext peer, unsigned) -> CUresult {
+    ALNILAM_FAKE_BEGIN("ctxEnablePeerAccess");
+    all().world.reached.push_back(std::to_string(current->device) + " to " +
+                                  std::to_string(peer->device));
+    return CUDA_SUCCESS;
+  };
   d.devicePrimaryCtxRetain = retain;
   d.devicePrimaryCtxRelease = release;
   d.ctxSetCurrent = [](CUcontext context) {
@@ -255,7 +261,20 @@ void fillMemory(Driver& d) {
     return CUDA_SUCCESS;
   };
   d.memPoolSetAttribute = [](CUmemoryPool, CUmemPool_attribute, void*) { return CUDA_SUCCESS; };
-  d.memPoolTrimTo = [](CUmemoryPool, std::size_t) { return CUDA_SUCCESS; };
+  d.memPoolGetAttribute = [](CUmemoryPool, CUmemPool_attribute, void* value) -> CUresult {
+    std::lock_guard lock(all().mutex);
+    std::uint64_t used = all().world.used;  // whatever is asked for
+    std::memcpy(value, &used, sizeof used);
+    return CUDA_SUCCESS;
+  };
+  d.memPoolSetAccess = [](CUmemoryPool, const CUmemAccessDesc*, std::size_t) {
+    return CUDA_SUCCESS;
+  };
+  d.memPoolTrimTo = [](CUmemoryPool, std::size_t) -> CUresult {
+    std::lock_guard lock(all().mutex);
+    ++all().world.trims;
+    return CUDA_SUCCESS;
+  };
   d.memAllocFromPoolAsync = [](CUdeviceptr* pointer, std::size_t size, CUmemoryPool,
                                CUstream) -> CUresult {
     ALNILAM_FAKE_BEGIN("memAllocFromPoolAsync");
@@ -279,6 +298,16 @@ void fillMemory(Driver& d) {
     std::lock_guard lock(all().mutex);
     ::operator delete(pointer);
     --all().world.livePinned;
+    return CUDA_SUCCESS;
+  };
+  d.memHostRegister = [](void*, std::size_t, unsigned) -> CUresult {
+    ALNILAM_FAKE_BEGIN("memHostRegister");
+    ++all().world.liveRegistered;
+    return CUDA_SUCCESS;
+  };
+  d.memHostUnregister = [](void*) -> CUresult {
+    std::lock_guard lock(all().mutex);
+    --all().world.liveRegistered;
     return CUDA_SUCCESS;
   };
   d.memcpyHtoDAsync = [](CUdeviceptr to, const void* from, std::size_t size,

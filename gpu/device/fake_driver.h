@@ -39,6 +39,9 @@ struct World {
   int liveStreams = 0;
   std::vector<int> priorities = {};  // of the streams made so far
   int livePinned = 0;
+  int liveRegistered = 0;  // ranges of host memory
+  std::vector<std::string> reached = {};  // "0 to 1": contexts that may touch others' memory
+  int trims = 0;  // of pools, so far
   int modules = 0;  // loaded so far
   std::vector<const char*> images = {};  // of those
   int waits = 0;    // for a stream, so far

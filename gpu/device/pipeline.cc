@@ -31,6 +31,25 @@ CUevent Pipeline::turnToTail(Passage& passage) {
   return behind;
 }
 
+CUstream Pipeline::intake() {
+  if (!intake_) device_.openIntake(*this);
+  return intake_.get();
+}
+
+void Pipeline::joinIntake() {
+  const Driver& driver = device_.driver();
+  auto failed = check(driver.eventRecord(arrived_.get(), intake_.get()), "cuEventRecord");
+  if (!failed) {
+    failed = check(driver.streamWaitEvent(compute_.get(), arrived_.get(), 0), "cuStreamWaitEvent");
+  }
+  if (!failed) return;
+  note(*failed);
+  // A driver that has no room for it: the order is kept all the same.
+  if (auto late = check(driver.streamSynchronize(intake_.get()), "cuStreamSynchronize")) {
+    note(*late);
+  }
+}
+
 void Pipeline::send(Passage& passage) {
   Completions::Ticket* ticket = device_.handOver(*this, passage);
   if (!ticket) return;

@@ -1,19 +1,24 @@
 #pragma once
-// One slot on one device: two streams, and the slot's tasks on their way through them.
+// One slot on one device: its streams, and the slot's tasks on their way through them.
 //
 // Tasks follow each other on the compute stream, each enqueued while earlier ones run.  What comes
-// after a task's own work (the copy of its result to the host, and the host function that tells of
-// its end) is on the tail stream, behind an event of the compute stream: so the next task begins
-// without waiting for the copy or for a host.
+// before a task's own work, copies of its inputs, is on the intake stream, which nothing holds up;
+// what comes after it (the copy of its result to the host, and the host function that tells of its
+// end) is on the tail stream.  Events order the three for each task: so a device copies one task's
+// inputs and another's result while it computes a third, and the next task begins without waiting
+// for a copy or for a host.
 //
-//     compute   [task 1      ] [task 2        ] [task 3 ...
-//     tail                    [home 1] [end 1]  [home 2] [end 2]
+//     intake    [in 1] [in 2]          [in 3]
+//     compute          [task 1      ] [task 2        ] [task 3 ...
+//     tail                           [home 1] [end 1]  [home 2] [end 2]
 //
 // Each task has an event of its own on compute, for others that wait for its work: the tail, and
 // tasks of other slots that take its result (residents.h).
 //
-// Both streams have the priority that goes with the slot's share of the device: of kernels that
+// All of them have the priority that goes with the slot's share of the device: of kernels that
 // wait for room on it those of larger shares go first.  What runs is not interrupted for that.
+// Where the driver can confine it, compute of less than a device runs on as many multiprocessors
+// as the share has of it (sm_parts.h).
 //
 // A Passage is one task's stay here: `enter`, the function, `send`; and later `over`.
 //
@@ -93,6 +98,10 @@ class Pipeline {
   Life& life() const { return *life_; }
   CUstream compute() const { return compute_.get(); }
   CUstream tail() const { return tail_.get(); }
+  // For copies of inputs; null: it cannot be had, and compute does for them.
+  CUstream intake();
+  // What compute is given from here on comes after what the intake has been given so far.
+  void joinIntake();
 
   // The passage has been given all its work on compute: what the tail is given from here on comes
   // after that, and so does what waits for the event that is returned.
@@ -120,7 +129,9 @@ class Pipeline {
   const Bytes bound_;
   const Amount share_;
   Life* life_ = nullptr;  // the rest lives in it
-  Stream compute_, tail_;
+  SmParts::Part* part_ = nullptr;  // where compute_ runs; null: anywhere on the device
+  Stream compute_, tail_, intake_;  // the last from the first need on
+  Event arrived_;                   // on intake_, over and over
   std::vector<const LoadedKernel*> kernels_;  // that it has launched
   // Guarded by the Device's mutex.
   Passage* inside_ = nullptr;  // entered, not sent

@@ -141,12 +141,31 @@ TEST_F(ResidentsTest, AnotherDeviceCopiesItAcross) {
   auto maker = make(there, result, 7);
   enqueued();
   auto taker = take(here, result.input());
-  EXPECT_THAT(enqueued(), ElementsAre("wait 3 1", "copy across 1", "launch read 1", "free 1",
-                                      "wait 1 2", "host 2"));
+  EXPECT_THAT(enqueued(), ElementsAre("wait 3 5", "copy across 5", "wait 5 1", "launch read 1",
+                                      "free 1", "wait 1 2", "host 2"));
   fake::advance();
   EXPECT_EQ(taker->wait().how, How::over);
   EXPECT_EQ(maker->wait().how, How::over);
   EXPECT_THAT(seen_, ElementsAre(7));
+  EXPECT_THAT(fake::world().reached, ElementsAre("0 to 1")) << "directly, from now on";
+  auto again = take(here, result.input(false));
+  fake::advance();
+  EXPECT_EQ(again->wait().how, How::over);
+  EXPECT_EQ(fake::world().reached.size(), 1u);
+}
+
+TEST_F(ResidentsTest, InputsAreCopiedBesideTheWorkOfEarlierTasks) {
+  TestSlot one = slot();
+  Result first{task(1), {1, 1, 1, 1}}, second{task(2), {2, 2, 2, 2}};
+  std::vector<std::unique_ptr<HeardTask>> sent;
+  sent.push_back(take(one, first.input(false), task(8)));
+  enqueued();
+  sent.push_back(take(one, second.input(false), task(9)));
+  EXPECT_THAT(enqueued(), ElementsAre("copy in 3", "wait 3 1", "launch read 1", "free 1",
+                                      "wait 1 2", "host 2"));
+  fake::advance();
+  for (auto& task : sent) EXPECT_EQ(task->wait().how, How::over);
+  EXPECT_THAT(seen_, ElementsAre(1, 2));
 }
 
 TEST_F(ResidentsTest, WhereDevicesCannotCopyFromEachOtherItComesByTheHost) {
@@ -159,7 +178,8 @@ TEST_F(ResidentsTest, WhereDevicesCannotCopyFromEachOtherItComesByTheHost) {
   EXPECT_EQ(maker->wait().how, How::over);
   enqueued();
   auto taker = take(here, result.input(false));
-  EXPECT_EQ(enqueued().front(), "copy in 3");
+  EXPECT_THAT(enqueued(), ElementsAre("copy in 5", "wait 5 3", "launch read 3", "free 3",
+                                      "wait 3 4", "host 4"));
   fake::advance();
   EXPECT_EQ(taker->wait().how, How::over);
   EXPECT_THAT(seen_, ElementsAre(7));

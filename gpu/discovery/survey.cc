@@ -123,9 +123,10 @@ std::vector<std::string> sharesInForce(const Driver& driver) {
       {"cuDevSmResourceSplitByCount", driver.devSmResourceSplitByCount != nullptr},
       {"cuDevResourceGenerateDesc", driver.devResourceGenerateDesc != nullptr},
       {"cuGreenCtxCreate", driver.greenCtxCreate != nullptr},
+      {"cuCtxFromGreenCtx", driver.ctxFromGreenCtx != nullptr},
       {"cuGreenCtxStreamCreate", driver.greenCtxStreamCreate != nullptr},
   };
-  std::string sm = "sm share: no (green contexts are there, and not used yet)";
+  std::string sm = "sm share: yes, by green contexts";
   for (auto& [symbol, there] : kNeeded) {
     if (!there) sm = "sm share: no (the driver lacks " + std::string(symbol) + ")";
   }

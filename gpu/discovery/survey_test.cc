@@ -244,11 +244,12 @@ TEST(Survey, ShareOfMultiprocessorsNeedsAllOfGreenContexts) {
     return CUDA_SUCCESS;
   };
   driver.greenCtxStreamCreate = [](CUstream*, CUgreenCtx, unsigned, int) { return CUDA_SUCCESS; };
+  driver.ctxFromGreenCtx = [](CUcontext*, CUgreenCtx) { return CUDA_SUCCESS; };
   EXPECT_EQ(sharesInForce(driver)[1], "sm share: no (the driver lacks cuGreenCtxCreate)");
   driver.greenCtxCreate = [](CUgreenCtx*, CUdevResourceDesc, CUdevice, unsigned) {
     return CUDA_SUCCESS;
   };
-  EXPECT_EQ(sharesInForce(driver)[1], "sm share: no (green contexts are there, and not used yet)");
+  EXPECT_EQ(sharesInForce(driver)[1], "sm share: yes, by green contexts");
 }
 
 TEST(Survey, SaysWhyThereIsNoDriverOrNoDevice) {

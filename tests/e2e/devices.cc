@@ -205,11 +205,34 @@ void deviceLost(Cluster& cluster, const Arguments& arguments) {
   hear();
 }
 
+// Results of 4 MiB that a device makes of what the store has: says "made" when they are there, and
+// "dropped" when nobody refers to them any more; waits for a line after each.
+void deviceMemory(Cluster& cluster, const Arguments&) {
+  constexpr std::size_t kInts = 1 << 20;
+  auto input = cluster.put(std::vector<int>(kInts, 3));
+  std::vector<Ref<alnilam::gpu::Array<int>>> made;
+  for (int i = 0; i < 8; ++i) {
+    made.push_back(cluster.submit({.cpus = 0.1, .gpus = 0.25, .gpuMemory = 64_MiB}, bump, input));
+  }
+  for (auto& one : made) {
+    std::vector<int> values = cluster.get(one);
+    checkEqual(values.size(), kInts, "how many there are");
+    checkEqual(values[0], 4, "what the kernel made");
+    checkEqual(values[kInts - 1], 3, "what it did not touch");
+  }
+  tell("made");
+  hear();
+  made.clear();
+  tell("dropped");
+  hear();
+}
+
 }  // namespace
 
 void addDeviceScenarios(Scenarios& scenarios) {
   scenarios["devices"] = devices;
   scenarios["device_lost"] = deviceLost;
+  scenarios["device_memory"] = deviceMemory;
   scenarios["gpu_chain"] = gpuChain;
 }
 

@@ -4,7 +4,9 @@ see.
     devices_test.py BIN CASE
 """
 import os
+import pathlib
 import sys
+import tempfile
 
 from cluster import ALNILAM, BIN, PROGRAM, Cluster, casesOf, environment, eventually, main, ran
 
@@ -71,6 +73,65 @@ def a_device_is_lost_in_one_process():
         done = ran([PROGRAM, "device_lost", "40", left], input="\n",
                    env=environment(ALNILAM_EMULATE_GPUS=devices))
         assert done.returncode == 0 and "passed" in done.stdout, done
+
+
+def memory_of_devices_is_shown_and_released_with_the_results():
+    _withEmulator()
+    with tempfile.TemporaryDirectory() as folder:
+        trace = pathlib.Path(folder) / "trace.json"
+        with Cluster(nodes=1, node=[f"--emulate-gpus=1x1GiB;trace={trace}"]) as cluster:
+            def use():
+                shown = cluster.ask("node", "info", "node1")["deviceMemory"]
+                return shown[0] if shown else None
+
+            assert use() is None
+            program = cluster.start("device_memory")
+            program.expect("made")
+            full = eventually("8 results of 4 MiB are there",
+                              lambda: use() and use()["usedBytes"] >= 8 << 22 and use())
+            assert full["gpu"] == 0 and full["reservedBytes"] >= full["usedBytes"], full
+            assert full["mostUsedBytes"] >= full["usedBytes"], full
+            assert 0 <= full["fragmentation"] <= 1, full
+            program.say()
+            program.expect("dropped")
+            eventually("they are released on the device, too",
+                       lambda: use()["usedBytes"] < 1 << 22)
+            assert use()["mostUsedBytes"] >= 8 << 22, use()
+
+            shown = ran([ALNILAM, "metrics"], env=cluster.env())
+            assert shown.returncode == 0, shown
+            values = _metrics(shown.stdout)
+            family = 'alnilam_gpu_memory_used_high_bytes{node="node1",gpu_uuid="EMU-'
+            high = [value for name, value in values.items()
+                    if name.startswith(family) and name.endswith('",emulated="true"}')]
+            assert len(high) == 1 and high[0] >= 8 << 22, values
+            assert values['alnilam_nodes{state="alive"}'] == 1, values
+            capacity = 'alnilam_node_resource_capacity{node="node1",resource="gpu"}'
+            assert values[capacity] == 1 and values["alnilam_tasks_finished_total"] >= 8, values
+            tree = ran([ALNILAM, "node", "info", "node1"], env=cluster.env()).stdout
+            assert "GPU 0 memory: " in tree, tree
+            program.say()
+            program.passes()
+
+        calls = trace.read_text()
+        assert '"cuMemHostRegister_v2"' in calls, "the store's pages are pinned in place"
+        assert '"cuMemHostAlloc"' not in calls, "and nothing is copied through others"
+
+
+def _metrics(text):
+    """Values by name with labels; every family is described once, before its lines."""
+    values, described = {}, set()
+    for line in text.splitlines():
+        if line.startswith("# TYPE "):
+            _, _, family, kind = line.split(" ")
+            assert kind in ("gauge", "counter") and family not in described, line
+            assert family.endswith("_total") == (kind == "counter"), line
+            described.add(family)
+        elif not line.startswith("# HELP "):
+            name, value = line.rsplit(" ", 1)
+            assert name.split("{")[0] == family and name not in values, line
+            values[name] = float(value)
+    return values
 
 
 def restoring_what_is_not_out():

@@ -92,7 +92,7 @@ auto listsOf(Batch& b) {
 }
 template <typename Batch> requires std::is_same_v<std::remove_const_t<Batch>, Orders>
 auto listsOf(Batch& b) {
-  return std::tie(b.lanes, b.open, b.close, b.run, b.cancel);
+  return std::tie(b.lanes, b.open, b.close, b.run, b.cancel, b.forget);
 }
 template <typename Batch> requires std::is_same_v<std::remove_const_t<Batch>, ExecutorReport>
 auto listsOf(Batch& b) {
@@ -148,6 +148,7 @@ Bytes wireSize(const NodeNews& news) {
   if (news.report.withdrawn) {
     for (auto& one : *news.report.withdrawn) sum += weigh(one);
   }
+  if (news.deviceMemory) sum += 40 * news.deviceMemory->size();
   return sum;
 }
 Bytes wireSize(const Orders& orders) { return total(orders); }
@@ -167,9 +168,11 @@ std::vector<NodeNews> cut(NodeNews news, Bytes most) {
   auto lanes = std::move(news.lanes);
   Bytes used = news.storeUsed, pullRate = news.report.pullRate;
   auto withdrawn = std::move(news.report.withdrawn);
+  auto memory = std::move(news.deviceMemory);
   auto parts = cutAt(std::move(news), most);
   parts.front().lanes = std::move(lanes);
   parts.front().storeUsed = used;
+  parts.front().deviceMemory = std::move(memory);
   parts.front().report.pullRate = pullRate;
   parts.front().report.withdrawn = std::move(withdrawn);
   return parts;

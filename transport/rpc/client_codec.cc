@@ -244,6 +244,9 @@ void write(const NodeRow& from, schema::NodeView::Builder to) {
   if (!withdrawn.empty()) {
     write(withdrawn, to.initWithdrawn(static_cast<unsigned>(withdrawn.size())));
   }
+  if (!from.deviceMemory.empty()) {
+    write(from.deviceMemory, to.initDeviceMemory(static_cast<unsigned>(from.deviceMemory.size())));
+  }
 }
 
 Result<NodeRow> read(schema::NodeView::Reader from) {
@@ -263,6 +266,7 @@ Result<NodeRow> read(schema::NodeView::Reader from) {
     row.storeUsed = from.getStoreUsedBytes();
     row.address = parse(from.getAddress());
     row.view.withdrawn = parse(from.getWithdrawn());
+    row.deviceMemory = parse(from.getDeviceMemory());
     return row;
   });
 }

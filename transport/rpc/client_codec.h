@@ -36,6 +36,7 @@ struct NodeRow {
   std::vector<Lane> lanes;
   Bytes storeBytes = 0;
   Bytes storeUsed = 0;
+  std::vector<DeviceMemoryUse> deviceMemory;
 };
 
 struct Status {

@@ -180,6 +180,34 @@ std::vector<WithdrawnGpu> parse(capnp::List<schema::WithdrawnGpu>::Reader from) 
   });
 }
 
+void write(const std::vector<DeviceMemoryUse>& from,
+           capnp::List<schema::DeviceMemory>::Builder to) {
+  for (unsigned i = 0; i < from.size(); ++i) {
+    to[i].setGpu(from[i].gpu);
+    to[i].setUsed(from[i].used);
+    to[i].setReserved(from[i].reserved);
+    to[i].setMostUsed(from[i].mostUsed);
+    to[i].setMostReserved(from[i].mostReserved);
+  }
+}
+
+std::vector<DeviceMemoryUse> parse(capnp::List<schema::DeviceMemory>::Reader from) {
+  return takeAll<DeviceMemoryUse>(from, Topology::kMaxGpus, "devices", [](auto wire) {
+    require(wire.getGpu() < Topology::kMaxGpus, "memory of a GPU that no node has");
+    // Of bytes more than a node's memory may be, sums would overflow.
+    for (Bytes bytes : {wire.getUsed(), wire.getReserved(), wire.getMostUsed(),
+                        wire.getMostReserved()}) {
+      require(bytes <= Topology::kMaxMemory, "a GPU's memory is more than any has");
+    }
+    return DeviceMemoryUse{wire.getGpu(), wire.getUsed(), wire.getReserved(), wire.getMostUsed(),
+                           wire.getMostReserved()};
+  });
+}
+
+Result<std::vector<DeviceMemoryUse>> read(capnp::List<schema::DeviceMemory>::Reader from) {
+  return guarded([&] { return parse(from); });
+}
+
 void write(const TaskClass& from, schema::TaskClass::Builder to) {
   to.setFunction(textFor(from.function));
   write(from.needs, to.initNeeds());

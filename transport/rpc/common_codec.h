@@ -11,6 +11,7 @@
 //
 // Errors: read returns Refusals (invalid) and throws nothing.
 
+#include "core/cluster/device_memory_use.h"
 #include "core/cluster/resources.h"
 #include "core/cluster/topology.h"
 #include "core/graph/task.h"
@@ -41,6 +42,9 @@ void write(const ResourceSet& from, schema::ResourceSet::Builder to);
 void write(const Topology& from, schema::Topology::Builder to);
 void write(const TaskClass& from, schema::TaskClass::Builder to);
 void write(const std::vector<WithdrawnGpu>& from, capnp::List<schema::WithdrawnGpu>::Builder to);
+void write(const std::vector<DeviceMemoryUse>& from,
+           capnp::List<schema::DeviceMemory>::Builder to);
+Result<std::vector<DeviceMemoryUse>> read(capnp::List<schema::DeviceMemory>::Reader from);
 void write(const Failure& from, schema::Failure::Builder to);
 void write(const NodeAddress& from, schema::NodeAddress::Builder to);
 

@@ -13,6 +13,7 @@ namespace alnilam::rpc {
 ResourceSet parse(schema::ResourceSet::Reader from);
 Topology parse(schema::Topology::Reader from);
 std::vector<WithdrawnGpu> parse(capnp::List<schema::WithdrawnGpu>::Reader from);
+std::vector<DeviceMemoryUse> parse(capnp::List<schema::DeviceMemory>::Reader from);
 TaskClass parse(schema::TaskClass::Reader from);
 Failure parse(schema::Failure::Reader from);
 NodeAddress parse(schema::NodeAddress::Reader from);

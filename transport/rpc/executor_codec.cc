@@ -138,6 +138,7 @@ void write(const Orders& from, const WhereIs& whereIs, schema::ExecutorOrders::B
     for (unsigned i = 0; i < from.run.size(); ++i) fill(from.run[i], whereIs, run[i]);
   }
   writeIds(from.cancel, [&](unsigned n) { return to.initCancel(n); });
+  writeIds(from.forget, [&](unsigned n) { return to.initForget(n); });
 }
 
 Result<Orders> read(schema::ExecutorOrders::Reader from, const BytesAt& bytesAt) {
@@ -156,6 +157,7 @@ Result<Orders> read(schema::ExecutorOrders::Reader from, const BytesAt& bytesAt)
     orders.run.reserve(std::min<std::size_t>(run.size(), kMostReserved));
     for (auto task : run) orders.run.push_back(take(task, bytesAt));
     orders.cancel = idsOf<TaskId>(from.getCancel(), kMaxListed, "cancels");
+    orders.forget = idsOf<ObjectId>(from.getForget(), kMaxListed, "results to forget");
     return orders;
   });
 }

@@ -84,6 +84,12 @@ class MadeUp {
   std::vector<WithdrawnGpu> withdrawn() {
     return list([&] { return WithdrawnGpu{static_cast<std::uint32_t>(below(64)), text()}; });
   }
+  std::vector<DeviceMemoryUse> deviceMemory() {
+    return list([&] {
+      return DeviceMemoryUse{static_cast<std::uint32_t>(below(64)), number() >> 20, number() >> 20,
+                             number() >> 20, number() >> 20};
+    });
+  }
   TaskClass taskClass() {
     TaskClass made{text(), resources(), static_cast<std::int32_t>(below(2001)) - 1000,
                    static_cast<std::uint32_t>(below(101)), maybe()};
@@ -174,6 +180,7 @@ class MadeUp {
     row.lanes = list([&] { return lane(); });
     row.storeBytes = number() >> 8;
     row.storeUsed = number() >> 8;
+    row.deviceMemory = deviceMemory();
     return row;
   }
   head::JobView jobView() {
@@ -254,6 +261,7 @@ class MadeUp {
     n.lanes = list([&] { return lane(); });
     n.storeUsed = number();
     if (maybe()) n.report.withdrawn = maybe() ? withdrawn() : std::vector<WithdrawnGpu>();
+    if (maybe()) n.deviceMemory = deviceMemory();
     return n;
   }
 
@@ -284,6 +292,7 @@ class MadeUp {
     o.close = list([&] { return SlotId{small()}; });
     o.run = list([&] { return runTask(); });
     o.cancel = objects();
+    o.forget = objects();
     return o;
   }
   ExecutorReport report() {

@@ -275,6 +275,9 @@ void write(const NodeNews& from, schema::NodeReport::Builder to) {
   if (const auto& withdrawn = from.report.withdrawn) {
     write(*withdrawn, to.initWithdrawn(static_cast<unsigned>(withdrawn->size())));
   }
+  if (const auto& memory = from.deviceMemory) {
+    write(*memory, to.initDeviceMemory(static_cast<unsigned>(memory->size())));
+  }
 }
 
 Result<NodeNews> read(schema::NodeReport::Reader from) {
@@ -296,6 +299,7 @@ Result<NodeNews> read(schema::NodeReport::Reader from) {
         [](auto wire) { return take(wire); });
     news.report.pullRate = from.getPullBytesPerSecond();
     if (from.hasWithdrawn()) news.report.withdrawn = parse(from.getWithdrawn());
+    if (from.hasDeviceMemory()) news.deviceMemory = parse(from.getDeviceMemory());
     return news;
   });
 }

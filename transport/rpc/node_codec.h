@@ -1,6 +1,7 @@
 #pragma once
 // schema/node.capnp and core's structs, both ways.  See common_codec.h for what read promises.
 
+#include "core/cluster/device_memory_use.h"
 #include "core/node/assignment.h"
 #include "schema/node.capnp.h"
 #include "transport/rpc/common_codec.h"
@@ -31,13 +32,14 @@ struct NodeMail {
   bool empty() const { return orders.empty() && peers.empty(); }
 };
 
-// A report, and what people may want to know of the node's store.
+// A report, and what people may want to know of the node's store and its devices' memory.
 struct NodeNews {
   NodeReport report;
   std::optional<std::vector<Lane>> lanes;  // none: as last told
   Bytes storeUsed = 0;                     // 0: as last told
+  std::optional<std::vector<DeviceMemoryUse>> deviceMemory;  // none: as last told
 
-  bool empty() const { return report.empty() && !lanes && storeUsed == 0; }
+  bool empty() const { return report.empty() && !lanes && storeUsed == 0 && !deviceMemory; }
 };
 
 void write(const NodeIdentity& from, schema::NodeIdentity::Builder to);
