@@ -27,6 +27,7 @@ struct Lane {
   std::deque<RunTask> queue;
   std::vector<std::pair<Worker*, RunTask>> heirs;
   std::uint32_t slots = 0;
+  std::vector<Worker*> drawers;  // those without devices: they may have drawn more than they run
   // Sleep until there is something to draw; those with tasks on their devices, which may take
   // another at most, are asked last.
   std::vector<Worker*> idle, ahead;

@@ -2,6 +2,7 @@
 
 #include "core/api/registry.h"
 #include "core/engine/device_feed.h"
+#include "core/engine/hoard.h"
 #include "core/engine/invoke.h"
 #include "core/engine/lane.h"
 #include "core/engine/waiting_room.h"
@@ -12,6 +13,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -66,6 +68,7 @@ struct WorkerPool::State {
     std::optional<SlotGrant> grant;
     Lane* lane = nullptr;
     std::vector<std::uint32_t> boundTo;  // cores, as of the last slot
+    Hoard hoard;
   };
 
   explicit State(Config config) : config_(std::move(config)) {}
@@ -92,6 +95,7 @@ struct WorkerPool::State {
   // `next` is a lane whose first task needs nobody to be woken: the caller draws from it next.
   void queue(std::vector<RunTask> tasks, const Lane* next = nullptr);
   void cancel(TaskId task);
+  void undraw(Lane& target);
   TaskDone cancelled(const RunTask& task, const std::string& function);
   void add(std::vector<TaskDone>& done, SlotId closed);
 
@@ -301,10 +305,13 @@ void WorkerPool::State::again(Lane& target, RunTask task) {
 void WorkerPool::State::cancel(TaskId task) {
   RunTask waiting;
   bool found = room_.take(task, waiting);
-  for (auto& [index, target] : lanes_) {
-    if (found) break;
-    std::lock_guard lock(target->mutex);
-    found = target->take(task, waiting);
+  for (bool isDrawn : {false, true}) {  // it may wait behind another that its worker has begun
+    for (auto& [index, target] : lanes_) {
+      if (found) break;
+      if (isDrawn) undraw(*target);
+      std::lock_guard lock(target->mutex);
+      found = target->take(task, waiting);
+    }
   }
   if (!found) return;
   WaitingRoom::Outcome out;
@@ -314,20 +321,25 @@ void WorkerPool::State::cancel(TaskId task) {
   carryOut(std::move(out));
 }
 
+// What workers have drawn and not begun queues again, before the others.
+void WorkerPool::State::undraw(Lane& target) {
+  std::vector<Worker*> wake;
+  {
+    std::lock_guard lock(target.mutex);
+    std::vector<RunTask> rest;
+    for (Worker* drawer : target.drawers) drawer->hoard.takeRest(false, rest);
+    target.queue.insert(target.queue.begin(), std::make_move_iterator(rest.begin()),
+                        std::make_move_iterator(rest.end()));
+    for (std::size_t i = 0; i < rest.size() && !target.idle.empty(); ++i) {
+      wake.push_back(target.nextIdle());
+    }
+  }
+  for (Worker* worker : wake) nudge(*worker);
+}
+
 TaskDone WorkerPool::State::cancelled(const RunTask& task, const std::string& function) {
-  Failure failure;
-  failure.kind = FailureKind::cancelled;
-  failure.task = task.id;
-  failure.function = function;
-  failure.node = config_.node;
-  failure.attempt = task.attempt;
-  failure.message = "cancelled before it ran";
-  TaskDone done;
-  done.id = task.id;
-  done.attempt = task.attempt;
-  done.how = TaskDone::How::failed;
-  done.failure = std::make_shared<const Failure>(std::move(failure));
-  return done;
+  Invocation invocation{config_.node, function, nullptr, nullptr};
+  return TaskRun(invocation, task).fail(FailureKind::cancelled, "", "cancelled before it ran");
 }
 
 void WorkerPool::State::add(std::vector<TaskDone>& done, SlotId closed) {
@@ -385,22 +397,34 @@ void WorkerPool::State::serveHost(Worker& worker, const Invocation& invocation) 
     std::size_t share = usual < kShort ? queued / (2 * slots) : 0;
     return {std::clamp<std::size_t>(share, 1, kMostDrawn)};
   };
+  {
+    std::lock_guard lock(worker.lane->mutex);
+    worker.lane->drawers.push_back(&worker);
+  }
+  Clock::time_point start;
+  bool goesOn = false;  // a task follows in this lane that took the last one's result
+  auto run = [&](RunTask& task, bool isLast) {
+    runningTask = task.id;
+    TaskDone& one = done.emplace_back(invoke(invocation, task));
+    runningTask = {};
+    Clock::time_point end = Clock::now();
+    one.ran = end - start;
+    usual += (one.ran - usual) / 8;
+    bool isShort = one.ran <= kShort;
+    goesOn = task.awaited && passOn(done, isLast ? worker.lane : nullptr);
+    if (!isShort) add(done, {});  // somebody may wait for it
+    start = end;
+  };
   while (draw(worker, shareOf, drawn, done)) {
-    Clock::time_point start = Clock::now();
-    bool goesOn = false;  // a task follows in this lane that took the last one's result
-    for (RunTask& task : drawn) {
-      runningTask = task.id;
-      TaskDone& one = done.emplace_back(invoke(invocation, task));
-      runningTask = {};
-      Clock::time_point end = Clock::now();
-      one.ran = end - start;
-      usual += (one.ran - usual) / 8;
-      bool isShort = one.ran <= kShort;
-      goesOn = task.awaited && passOn(done, &task == &drawn.back() ? worker.lane : nullptr);
-      if (!isShort) add(done, {});  // somebody may wait for it
-      start = end;
+    start = Clock::now();
+    if (drawn.size() == 1) {
+      run(drawn.front(), true);
+      drawn.clear();
+    } else {
+      worker.hoard.fill(drawn);
+      while (RunTask* task = worker.hoard.claim()) run(*task, worker.hoard.isDone());
+      worker.hoard.clear();
     }
-    drawn.clear();
     if (!goesOn || done.size() >= kMostDrawn) add(done, {});
   }
   add(done, {});
@@ -502,6 +526,7 @@ void WorkerPool::State::leave(Worker& worker, Lane& lane) {
     --lane.slots;
     std::erase(lane.idle, &worker);
     std::erase(lane.ahead, &worker);
+    std::erase(lane.drawers, &worker);
     lane.giveUpHeirs(worker);
     if (!lane.queue.empty()) next = lane.nextIdle();
   }
@@ -539,7 +564,11 @@ bool WorkerPool::State::draw(Worker& worker, const ShareOf& shareOf, std::vector
       }
       std::erase(lane.idle, &worker);  // it may have been woken by something else
       std::erase(lane.ahead, &worker);
-      if (count > 0) return true;
+      for (auto other = lane.drawers.begin(); other != lane.drawers.end() && drawn.empty() &&
+                                              !share.ahead; ++other) {
+        (*other)->hoard.takeRest(true, drawn);
+      }
+      if (!drawn.empty()) return true;
       (share.ahead ? lane.ahead : lane.idle).push_back(&worker);
     }
     add(done, {});

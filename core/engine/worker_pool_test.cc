@@ -55,6 +55,10 @@ void gated(TaskCall& call) {
   gate->pass();
   call.result->room(0);
 }
+void gatedIfTold(TaskCall& call) {
+  if (!call.arguments.empty()) gate->pass();
+  call.result->room(0);
+}
 void whoAmI(TaskCall& call) {
   auto room = call.result->room(sizeof(TaskId));
   TaskId id = WorkerPool::currentTask();
@@ -80,6 +84,7 @@ void large(TaskCall& call) {
   registerTask({"throwing", reinterpret_cast<const void*>(&throwing), &throwing, false});
   registerTask({"throwing42", reinterpret_cast<const void*>(&throwing42), &throwing42, false});
   registerTask({"gated", reinterpret_cast<const void*>(&gated), &gated, false});
+  registerTask({"gatedIfTold", reinterpret_cast<const void*>(&gatedIfTold), &gatedIfTold, false});
   registerTask({"next", reinterpret_cast<const void*>(&next), &next, false});
   registerTask({"large", reinterpret_cast<const void*>(&large), &large, false});
   registerTask({"whoAmI", reinterpret_cast<const void*>(&whoAmI), &whoAmI, false});
@@ -262,6 +267,37 @@ TEST_F(WorkerPoolTest, AQueuedTaskCanBeCancelledAndARunningOneIsLeftAlone) {
       EXPECT_EQ(done.failure->kind, FailureKind::cancelled);
     }
   }
+}
+
+// Short tasks are drawn several at a time; here one that proves long is the first of them.
+TEST_F(WorkerPoolTest, WhatIsDrawnBehindALongTaskIsCancelledOrRunByAnother) {
+  Gate here;
+  gate = &here;
+  lane(0, "gatedIfTold");
+  std::vector<std::uint32_t> indices;
+  for (std::uint32_t i = 1; i <= 100; ++i) indices.push_back(i);
+  run(0, indices);
+  collect(100);
+  Orders orders;
+  for (std::uint32_t i = 101; i <= 140; ++i) {
+    orders.run.push_back({task(i), Attempt{1}, 0, {}, {}});
+  }
+  orders.run.front().arguments = Blob::copyOf(std::as_bytes(std::span("wait")));
+  pool_.order(std::move(orders));
+  here.awaitWaiting(1);
+
+  Orders cancel;
+  cancel.cancel = {task(102), task(140)};
+  pool_.order(std::move(cancel));
+  for (const TaskDone& done : collect(2).done) {
+    EXPECT_EQ(done.failure->kind, FailureKind::cancelled);
+  }
+  Orders open;
+  open.open = {{SlotId{99}, 0, {}, {}}};
+  pool_.order(std::move(open));
+  EXPECT_EQ(collect(37).done.size(), 37u) << "all but the long one, which is on the first slot";
+  here.open();
+  EXPECT_EQ(collect(1).done[0].id, task(101));
 }
 
 TEST_F(WorkerPoolTest, AChainRunsWithoutItsOwnerInBetween) {
