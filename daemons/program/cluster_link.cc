@@ -9,6 +9,7 @@
 #include "transport/rpc/batcher.h"
 #include "transport/rpc/client_codec.h"
 #include "daemons/program/dialer.h"
+#include "transport/rpc/loop_call.h"
 #include "transport/rpc/wakeup.h"
 
 #include <kj/debug.h>
@@ -222,7 +223,7 @@ ClusterLink::State::~State() noexcept {
   if (leave.get() != nullptr) {
     // A loop that has ended already is joined all the same.
     static_cast<void>(kj::runCatchingExceptions(
-        [this]() { executor->executeSync([this]() { leave->fulfill(); }); }));
+        [this]() { rpc::runOn(*executor, [this]() { leave->fulfill(); }); }));
   }
   thread.join();
 }
@@ -255,7 +256,8 @@ void ClusterLink::State::run(const rpc::Secret& secret, const ProgramIdentity& p
 template <typename T, typename Ask>
 Result<T> ClusterLink::State::onLoop(Ask&& ask) {
   Result<T> answer = Refusal{RefusalCode::unavailable, ""};
-  auto failed = kj::runCatchingExceptions([&]() { answer = executor->executeSync(ask); });
+  auto failed =
+      kj::runCatchingExceptions([&]() { answer = rpc::callOn<Result<T>>(*executor, ask); });
   KJ_IF_MAYBE(exception, failed) {
     return lostRefusal(options.head, exception->getDescription().cStr());
   }

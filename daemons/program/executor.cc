@@ -8,6 +8,7 @@
 #include "transport/rpc/batcher.h"
 #include "transport/rpc/connection.h"
 #include "transport/rpc/executor_codec.h"
+#include "transport/rpc/loop_call.h"
 #include "transport/rpc/wakeup.h"
 
 #include <kj/debug.h>
@@ -67,7 +68,8 @@ class ArenaResults final : public ResultStore {
       : loop_(loop), host_(host), arena_(arena) {}
 
   Result<std::span<std::byte>> allocate(TaskId task, Bytes size) override {
-    Result<Bytes> offset = loop_.executeSync([this, task, size]() { return ask(task, size); });
+    Result<Bytes> offset =
+        rpc::callOn<Result<Bytes>>(loop_, [this, task, size]() { return ask(task, size); });
     if (!offset) return offset.error();
     if (!arena_.holds({offset.value(), size})) {
       return Refusal{RefusalCode::invalid, "the node gave a place outside of its store"};
