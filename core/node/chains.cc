@@ -88,8 +88,12 @@ void NodeBrain::State::giveBack(std::uint32_t index) {
 void NodeBrain::State::giveBackUnbegun(TaskId id) {
   std::uint32_t index = taskIndex.find(id);
   if (index == kNoTask) return;  // its report is under way
-  const Task& task = tasks[index];
-  if (task.at != Task::At::sent && task.at != Task::At::following) giveBack(index);
+  Task& task = tasks[index];
+  if (task.at == Task::At::following) return;
+  if (task.at != Task::At::sent) return giveBack(index);
+  // Its executor may not have begun it: then it drops it, and tells so.
+  if (task.cancelled || std::exchange(task.recalled, true)) return;
+  executors.at(task.lane->job->executor).orders.cancel.push_back(id);
 }
 
 // The executor will not run it: what it waited for is not made there, or was made too early.

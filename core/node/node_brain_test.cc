@@ -226,7 +226,7 @@ TEST(NodeBrain, DevicesAreGrantedWithTheirShareAndMemory) {
             "run 1.1; run 1.2");
 }
 
-TEST(NodeBrain, GivesBackWhatIsAskedForUnlessItIsWithAnExecutor) {
+TEST(NodeBrain, GivesBackWhatIsAskedForUnlessItHasBegun) {
   Desk desk = ready(1, {taskClass("f", 1)});
   desk.assign({1, 2, 3});
   NodeOrders fetched;
@@ -235,7 +235,18 @@ TEST(NodeBrain, GivesBackWhatIsAskedForUnlessItIsWithAnExecutor) {
   desk.say(FromHead{std::move(fetched)});
   NodeOrders orders;
   orders.giveBack = {Desk::id(1, 3), Desk::id(1, 1), Desk::id(1, 4), Desk::id(1, 77)};
-  EXPECT_EQ(desk.say(FromHead{std::move(orders)}), "head: 1.3 returned; 1.4 returned");
+  EXPECT_EQ(desk.say(FromHead{std::move(orders)}),
+            "to 1: cancel 1.1 | head: 1.3 returned; 1.4 returned")
+      << "1.1 is with the executor, which may drop it";
+  ExecutorReport dropped;
+  TaskDone& done = dropped.done.emplace_back();
+  done.id = Desk::id(1, 1);
+  done.attempt = {1};
+  done.how = TaskDone::How::failed;
+  auto why = std::make_shared<Failure>();
+  why->kind = FailureKind::cancelled;
+  done.failure = std::move(why);
+  EXPECT_EQ(desk.say(FromExecutor{{1}, std::move(dropped)}), "head: 1.1 returned");
   EXPECT_EQ(desk.say(Pulled{Desk::id(1, 9), 1_MiB}), "drop 1.9");
 }
 

@@ -118,7 +118,7 @@ struct Task {
   At at = At::nowhere;
   bool suspect = false;
   bool cancelled = false;
-  bool recalled = false;       // it cannot run here any more, and its executor was told to drop it
+  bool recalled = false;  // it is not to run here any more, and its executor was told to drop it
   bool awaited = false;        // others wait for its result, or may come and wait
   bool announced = false;      // sent as awaited: those who wait may follow
   bool orphaned = false;       // following, and one that it waits for is over without a result

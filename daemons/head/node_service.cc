@@ -122,6 +122,7 @@ class MembershipServer final : public schema::Membership::Server,
     append(pending.orders.cancel, orders.cancel);
     append(pending.orders.release, orders.release);
     append(pending.orders.ended, orders.ended);
+    append(pending.orders.giveBack, orders.giveBack);
     pending.orders.restoreDevices |= orders.restoreDevices;
   }
 
