@@ -169,6 +169,7 @@ struct NodeView {
   address @11 :Common.NodeAddress;
   withdrawn @12 :List(Common.WithdrawnGpu);  # devices of the topology that are no part of `total`
   deviceMemory @13 :List(Common.DeviceMemory);  # of those that were used
+  aside @14 :Text;  # why it gets no tasks for now; empty: it does; at most 1,024 bytes
 }
 
 struct JobView {

@@ -52,6 +52,7 @@ struct Topology {
   nics @6 :List(Nic);
   links @7 :List(GpuLink);  # gpus * gpus, row-major; the diagonal is ignored
   features @8 :List(Text);  # for people, how annotations are kept there; at most 64 of 1,024 bytes
+  labels @9 :List(Text);    # "zone=a", one a key; at most 64 of 1,024 bytes
 
   struct NumaDomain {
     osNode @0 :UInt32;      # the operating system's number
@@ -120,7 +121,23 @@ struct TaskClass {
   delayNanoseconds @6 :UInt64;     # after its submission, before which no task starts
   deadlineNanoseconds @7 :UInt64;  # after its submission, by which a task has started; 0: none
   preemptible @8 :Bool;  # what has not begun makes way for higher priorities
+  policy @9 :PlacementPolicy;
+  affinity @10 :Text;    # key of the policy affinity, and of no other; at most 256 bytes
+  apart @11 :Text;       # tasks of the job with this key are on different nodes; at most 256 bytes
+  rules @12 :List(LabelRule);  # all hold of a node that runs one; at most 32
 
+  enum PlacementPolicy {  # alnilam::PlacementPolicy, number for number
+    standard @0;
+    spread @1;
+    pack @2;
+    locality @3;
+    affinity @4;
+  }
+  struct LabelRule {
+    key @0 :Text;
+    values @1 :List(Text);  # at most 256
+    excluded @2 :Bool;      # the node's value is none of them, instead of one
+  }
   struct Variant {
     kind @0 :Text;         # "cpu", "cuda"; 1 to 16 bytes
     function @1 :Text;     # the name it was registered under; 1 to 1,024 bytes

@@ -356,6 +356,13 @@ TEST_F(ClusterTest, OptionsThatCannotBeMeantAreRefusedByName) {
       {"a named one without name", {.resources = {{"", 1}}}, {"name"}},
       {"a named one twice", {.resources = {{"licence", 1}, {"licence", 2}}}, {"licence", "twice"}},
       {"a negative named one", {.resources = {{"licence", -2}}}, {"licence", "-2"}},
+      {"a placement", {.placement = "best"}, {"placement", "best", "pack", "affinity(KEY)"}},
+      {"a placement without key", {.placement = "affinity()"}, {"affinity()", "affinity(KEY)"}},
+      {"a rule", {.labels = {"zone"}}, {"labels", "\"zone\"", "zone notin (a, b)"}},
+      {"rules", {.labels = {"zone=a", "zone in (b, c)"}},
+       {"zone in (a) contradicts zone in (b, c)"}},
+      {"nodes", {.labels = {"node!=n1"}, .nodes = {"n1"}},
+       {"node in (n1) contradicts node notin (n1)"}},
   };
   for (const Row& row : kRows) {
     std::string message = messageOf<InvalidError>([&] { cluster.submit(row.options, add, 1, 2); });

@@ -58,6 +58,30 @@ std::vector<NamedAmount> named(const NamedUnits& resources) {
   return named;
 }
 
+Placing placing(const Options& options) {
+  Placing made;
+  if (!options.placement.empty()) {
+    if (auto parsed = parsePolicy(options.placement, made); !parsed) {
+      throw InvalidError("placement: " + parsed.error().why);
+    }
+  }
+  for (const std::string& text : options.labels) {
+    Result<LabelRule> rule = LabelRule::parse(text);
+    if (!rule) throw InvalidError("labels: " + rule.error().why);
+    made.rules.push_back(std::move(rule).value());
+  }
+  if (!options.nodes.empty()) {
+    if (options.nodes.size() > LabelRule::kMaxValues) {
+      throw InvalidError("nodes: " + std::to_string(options.nodes.size()) + " names, at most " +
+                         std::to_string(LabelRule::kMaxValues) + " are allowed; label them");
+    }
+    made.rules.push_back({std::string(kNodeKey), options.nodes, false});
+  }
+  made.apart = options.apart;
+  if (std::string flaw = made.flaw(); !flaw.empty()) throw InvalidError("placement: " + flaw);
+  return made;
+}
+
 }  // namespace
 
 TaskClass taskClass(std::string function, const Options& options) {
@@ -88,6 +112,7 @@ TaskClass taskClass(std::string function, const Options& options) {
                        seconds(made.delay));
   }
   made.preemptible = options.preemptible;
+  made.placing = placing(options);
   made.priority = TaskClass::clampPriority(options.priority);
   made.retries = options.retries;
   made.retryExceptions = options.retryExceptions;

@@ -8,7 +8,8 @@
 // delays and deadlines should be of a few lengths, and not computed anew for each task.
 //
 // Errors: taskClass throws InvalidError, naming the resource and the value, for what no cluster
-// could mean: NaN, infinite, negative or absurd amounts, GPU memory without a GPU.
+// could mean: NaN, infinite, negative or absurd amounts, GPU memory without a GPU; a placement or a
+// rule about labels that is none, and two rules that no node can keep both.
 
 #include "core/base/units.h"
 #include "core/graph/job.h"
@@ -35,6 +36,20 @@ struct Options {
   Duration deadline{};       // after the submission: if it has not started by then, it fails with
                              // DeadlineError; of equal priorities the earliest goes first; 0: none
   bool preemptible = false;  // while queued on a node, it makes way for higher priorities
+
+  // Where it would like to run; "" or "default": as the cluster does.
+  //   "spread"         where least is going on
+  //   "pack"           where most is going on and there is room, so that other nodes stay empty
+  //   "locality"       where most bytes of its inputs lie, though that node be busy for a while
+  //   "affinity(KEY)"  on the nodes of other tasks with this key, until those have too much to do
+  // Tasks with variants go where they end first.
+  std::string placement{};
+  // Which nodes may run it: {"zone=a", "zone!=a", "disk in (ssd, nvme)", "gpu.model notin (T4)"}.
+  // All of them hold; "node" is a node's name, "gpu.model" its devices', the others it was given by
+  // alnilam-node --label.
+  std::vector<std::string> labels{};
+  std::vector<std::string> nodes{};  // names of the only nodes that may run it; empty: any
+  std::string apart{};               // no two tasks of this program with this key are on one node
 
   bool operator==(const Options&) const = default;
 };

@@ -1,3 +1,4 @@
+#include "core/api/errors.h"
 #include "core/api/variant_set.h"
 
 namespace alnilam {
@@ -33,6 +34,11 @@ TaskClass taskClass(const VariantSet& set, const Options& options) {
     made.delay = alone.delay;
     made.deadline = alone.deadline;
     made.preemptible = alone.preemptible;
+    made.placing = alone.placing;
+  }
+  if (made.placing.policy != PlacementPolicy::standard) {
+    throw InvalidError("placement: " + options.placement + " is asked for " + set.name +
+                       ", which has variants; those go where they end first: leave it out");
   }
   made.function = set.name;
   made.needs = made.variants.front().needs;

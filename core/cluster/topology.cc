@@ -35,6 +35,7 @@ Result<bool> Topology::check() const {
   if (domains.size() > kMaxDomains) return tooMany("domains", domains.size(), kMaxDomains);
   if (nics.size() > kMaxNics) return tooMany("nics", nics.size(), kMaxNics);
   if (features.size() > kMaxFeatures) return tooMany("features", features.size(), kMaxFeatures);
+  if (labels.size() > kMaxLabels) return tooMany("labels", labels.size(), kMaxLabels);
 
   Bytes memory = 0;
   for (std::size_t i = 0; i < domains.size(); ++i) {

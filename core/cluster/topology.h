@@ -1,5 +1,5 @@
 #pragma once
-// What a node is made of, as far as placement cares.
+// What a node is made of, as far as placement cares, and what its operator calls it.
 //
 // The shape is hwloc's, cut down to what decides: packages hold NUMA domains, domains hold cores
 // and memory, GPUs and NICs hang off a domain, pairs of GPUs have a link.  gpu/discovery fills it
@@ -80,13 +80,15 @@ struct Topology {
   std::vector<GpuLink> links;  // gpus.size()^2, row-major; the diagonal is ignored
   std::vector<std::string> features;  // for people, how annotations are kept here:
                                       // "sm share: no (the driver lacks cuGreenCtxCreate)"
+  std::vector<std::string> labels;  // "zone=a", sorted, one a key (core/graph/label_rule.h)
 
   // Everything there is: whole cores, whole GPUs, the sums of memory.
   ResourceSet total() const;
 
   // Refuses (invalid, naming field and value) what no machine has: no core, a domain out of range,
-  // more than kMaxCores, kMaxGpus, kMaxDomains, kMaxNics, kMaxFeatures or kMaxMemory, a link matrix
-  // of another size.  Whoever takes a topology from outside (a peer, a file) calls this first.
+  // more than kMaxCores, kMaxGpus, kMaxDomains, kMaxNics, kMaxFeatures, kMaxLabels or kMaxMemory, a
+  // link matrix of another size.  Whoever takes a topology from outside (a peer, a file) calls this
+  // first.
   Result<bool> check() const;
 
   static constexpr std::size_t kMaxCores = 4096;
@@ -94,6 +96,7 @@ struct Topology {
   static constexpr std::size_t kMaxDomains = 1024;
   static constexpr std::size_t kMaxNics = 1024;
   static constexpr std::size_t kMaxFeatures = 64;
+  static constexpr std::size_t kMaxLabels = 64;
   static constexpr Bytes kMaxMemory = 1_TiB * 1024;
 };
 

@@ -12,6 +12,7 @@
 #include "core/base/ids.h"
 #include "core/base/units.h"
 #include "core/cluster/resources.h"
+#include "core/graph/placing.h"
 
 #include <cstdint>
 #include <string>
@@ -38,6 +39,7 @@ struct TaskClass {
   Duration delay{};     // after its submission, before which no task starts
   Duration deadline{};  // after its submission, by which a task must have started; 0: none
   bool preemptible = false;  // what has not begun makes way for higher priorities
+  Placing placing{};
 
   bool operator==(const TaskClass&) const = default;
 

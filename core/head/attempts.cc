@@ -78,11 +78,13 @@ void Tables::assign(Node& node, Lane& lane, Job& job, Class& cls, std::uint32_t 
   const ResourceSet& needs = cls.definition.needsOf(item.variant);
   switch (how) {
     case Sent::fitting:
+      if (lane.fitting + lane.ahead == 0) lane.movedAt = now;
       ++lane.fitting;
       hold(node, job, needs);
       commit(job, needs);
       break;
     case Sent::ahead:
+      if (lane.fitting + lane.ahead == 0) lane.movedAt = now;
       ++lane.ahead;
       ++node.ahead;
       commit(job, needs);
@@ -128,6 +130,7 @@ void Tables::detach(Node& node, Job& job, Item& item) {
   (item.previous != 0 ? job.items.at(item.previous).next : lane.first) = item.next;
   if (item.next != 0) job.items.at(item.next).previous = item.previous;
   item.onBoard = false;
+  lane.movedAt = now;
   --node.live;
   noteChange(node);
   if (std::exchange(item.chained, false)) {
@@ -157,7 +160,7 @@ void Tables::note(const Job& job, std::uint32_t index, const Item& item, Duratio
   ++recentCount;
 }
 
-void Tables::done(Node& node, TaskDone done) {
+void Tables::done(Node& node, TaskDone done, std::vector<Output>& out) {
   Job* job = find(done.id.job());
   std::uint32_t index = done.id.index();
   Item* item = job ? job->items.find(index) : nullptr;
@@ -208,6 +211,7 @@ void Tables::done(Node& node, TaskDone done) {
         done.failure = failureOf(FailureKind::exception, *job, index, *item,
                                  "the node gave no reason");
       }
+      endedBadly(node, cls, *done.failure, out);
       attemptFailed(node, *job, index, *item, std::move(done.failure),
                     done.health == DeviceHealth::deviceLost || isWithdrawn(node, done.sickGpu)
                         ? Fault::device
@@ -215,6 +219,7 @@ void Tables::done(Node& node, TaskDone done) {
       return settle(*job);
   }
   cls.runTime.observe(done.ran);
+  endedWell(node, cls);
   ++node.finished;
   note(*job, index, *item, done.ran, false);
   conclude(*job, index);

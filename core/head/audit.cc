@@ -93,6 +93,21 @@ std::string auditJob(const Tables& tables, const Job& job,
   return {};
 }
 
+// Whether tasks are only where they may be.
+std::string auditPlaces(const Tables& tables, const Node& node) {
+  std::map<std::pair<JobId, std::string>, std::uint64_t> together;
+  for (const auto& [key, lane] : node.lanes) {
+    std::uint64_t all = lane.fitting + lane.ahead + lane.chained;
+    const Class& cls = tables.classOf(key);
+    if (all == 0) continue;
+    if (Tables::brokenRule(node, cls)) return node.name + " has a task that may not run there";
+    if (const std::string& apart = cls.definition.placing.apart; !apart.empty()) {
+      if ((together[{cls.job, apart}] += all) > 1) return node.name + " has two that are apart";
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string audit(const Tables& tables) {
@@ -108,6 +123,7 @@ std::string audit(const Tables& tables) {
       if (!node.lanes.empty()) return node.name + " is lost and has lanes";
       continue;
     }
+    if (std::string wrong = auditPlaces(tables, node); !wrong.empty()) return wrong;
     ResourceSet sum = node.free;
     std::uint64_t live = 0, ahead = 0, chained = 0, load = 0;
     for (const auto& [key, lane] : node.lanes) {

@@ -99,7 +99,9 @@ void Tables::tryToChain(Job& job, std::uint32_t index) {
   if (item->inputs.size() > kMaxLinkInputs || item->returns >= kMaxReturns) return;
   Node* node = nodeOfMakers(job, *item);
   Class& cls = job.classes[item->taskClass];
-  if (!node || cls.choice || refusalOf(cls) || cls.definition.delay > Duration{}) return;
+  if (!node || !isUsable(*node) || cls.choice || refusalOf(cls)) return;
+  if (cls.definition.delay > Duration{}) return;
+  if (policyOf(cls) == PlacementPolicy::affinity || !cls.definition.placing.apart.empty()) return;
   Lane& lane = laneOf(*node, cls);
   const ResourceSet& needs = cls.definition.needs;
   if (lane.capacity == 0 || wouldOvertake(*node, cls, *item)) return;
@@ -142,7 +144,7 @@ bool Tables::wouldOvertake(const Node& node, const Class& cls, const Item& item)
     bool isYounger = blocked->owner == cls.owner && priorityOf(*blocked) == priorityOf(cls) &&
                      job.items.at(firstReady(job, *blocked)).age >= item.age;
     return !isYounger && contends(node.free, blocked->likelyNeeds(), cls.definition.needs) &&
-           placement::capacity(node.shape, blocked->likelyNeeds()) > 0 && precedes(*blocked, cls);
+           couldRun(node, *blocked) && precedes(*blocked, cls);
   });
 }
 

@@ -52,7 +52,7 @@ void Tables::reshape(Node& node) {
   node.load = 0;
   for (auto& [key, lane] : node.lanes) {
     const ResourceSet& needs = needsOf(key);
-    measure(node, lane, needs);
+    measure(node, lane, classOf(key), key >> 24 & 0xff);
     std::uint64_t fits =
         node.free.timesCovers(needs, std::min(lane.fitting, lane.capacity));
     for (std::uint64_t i = 0; i < fits; ++i) node.free.subtract(needs);
@@ -76,6 +76,8 @@ void Tables::restoreDevices(NodeId id) {
   }
   node->orders.restoreDevices = true;
   owe(*node);
+  node->failuresInARow = node->timesAside = 0;
+  if (!isUsable(*node)) endAside(*node);
 }
 
 std::string Tables::butForDevices(const Node& node, const ResourceSet& needs) {

@@ -81,7 +81,8 @@ struct NodeJoined {
 };
 struct NodeHeard { NodeId node; Incarnation incarnation; NodeReport report; };  // may be empty
 struct NodeLeft { NodeId node; Incarnation incarnation; std::string why; };
-// Take the devices of a node that are out of service back; people ask for that.
+// Take the devices of a node that are out of service back, and the node if it is set aside; people
+// ask for that.
 struct RestoreDevices { NodeId node; };
 struct Tick {};
 
@@ -100,9 +101,11 @@ struct NodeTold { NodeId node; NodeOrders orders; };
 struct NodeFenced { NodeId node; Incarnation incarnation; };  // it was declared lost: end it
 // A node was declared lost or left; people want to know.
 struct NodeGone { NodeId node; std::string why; };
+// Everything fails on it: it gets no tasks for so long.  People want to know.
+struct NodeSetAside { NodeId node; Duration length; std::string why; };
 
 using Output = std::variant<JobReady, JobRefused, Told, NodeAccepted, NodeRefused, NodeTold,
-                            NodeFenced, NodeGone>;
+                            NodeFenced, NodeGone, NodeSetAside>;
 
 // ---- What people see.
 
@@ -116,6 +119,7 @@ struct NodeView {
   std::uint64_t running = 0;  // live attempts assigned to it
   std::uint64_t finished = 0;
   std::vector<WithdrawnGpu> withdrawn;  // devices of `topology` that are no part of `total`
+  std::string aside{};  // "set aside for 3 s more: ..."; empty: it is not
 };
 struct JobView {
   JobId job;
@@ -142,6 +146,9 @@ class HeadBrain {
     std::uint32_t maxPrefetch = 512;                          // tasks ahead for each that fits
     // A priority whose tasks wait and get nothing counts as one higher for each of these.
     Duration agingStep = std::chrono::seconds(1);
+    // Of tasks that ask for none; not `affinity`.  standard: near their data where there is room,
+    // else where least is going on.
+    PlacementPolicy policy = PlacementPolicy::standard;
     std::uint64_t seed = 1;
   };
 

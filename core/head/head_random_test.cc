@@ -28,6 +28,11 @@ class Life {
       cls.priority = i % 2;
       cls.retries = 2;
       cls.retryExceptions = i == 1;
+      cls.placing.policy = static_cast<PlacementPolicy>(pick(5));
+      if (cls.placing.policy == PlacementPolicy::affinity) cls.placing.affinity = "key";
+      if (pick(4) == 0) cls.placing.apart = "replica";
+      if (pick(4) == 0 && i < 3) cls.placing.rules.push_back({"node", {"1"}, true});
+      if (pick(4) == 0 && i < 3) cls.placing.rules.push_back({"odd", {"yes"}, false});
       classes.classes.push_back(cls);
     }
     tables_.submit(std::move(classes));
@@ -87,6 +92,7 @@ class Life {
     node.topology.cores.resize(1 + number);
     node.topology.gpus.resize(number - 1);
     node.topology.links.resize((number - 1) * (number - 1));
+    if (number % 2 == 1) node.topology.labels = {"odd=yes"};
     node.total = node.topology.total();
     running_[number].clear();
     made_[number].clear();
@@ -234,7 +240,7 @@ TEST(RandomLives, KeepTheTablesInAgreementAndLeaveNothingBehind) {
     if (!testing::Test::HasFailure()) life.finish();
     chained += life.chained();
   }
-  EXPECT_GT(chained, 1000u) << "few were sent behind what makes their inputs";
+  EXPECT_GT(chained, 500u) << "few were sent behind what makes their inputs";
 }
 
 }  // namespace

@@ -157,6 +157,10 @@ struct Show {
   std::string operator()(const NodeGone& one) const {
     return "gone node " + std::to_string(one.node.value) + ": " + one.why;
   }
+  std::string operator()(const NodeSetAside& one) const {
+    return "node " + std::to_string(one.node.value) + " set aside for " +
+           std::to_string(one.length / std::chrono::seconds(1)) + " s: " + one.why;
+  }
 };
 
 }  // namespace
@@ -314,6 +318,9 @@ Submit HeadScript::readClass(const std::vector<std::string>& words) {
     else if (key == "preemptible") cls.preemptible = true;
     else if (key == "delay") cls.delay = std::chrono::milliseconds(std::stol(value));
     else if (key == "deadline") cls.deadline = std::chrono::milliseconds(std::stol(value));
+    else if (key == "rule") cls.placing.rules.push_back(LabelRule::parse(value).value());
+    else if (key == "by") static_cast<void>(parsePolicy(value, cls.placing));
+    else if (key == "apart") cls.placing.apart = value;
     else if (key == "cpuParts") cls.needs.cpus.parts = std::stoll(value);
     else cls.needs.named.push_back({key, amountOf(value)});
   }
@@ -347,6 +354,8 @@ NodeJoined HeadScript::readNode(const std::vector<std::string>& words) {
         if (comma != std::string::npos) gpu.model = value.substr(comma + 1);
       }
       topology.links.resize(topology.gpus.size() * topology.gpus.size());
+    } else if (key == "label") {
+      topology.labels.push_back(value);
     } else {
       named.push_back({key, amountOf(value)});
     }

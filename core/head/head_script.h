@@ -10,6 +10,7 @@
 //   > node n1/1 cpu=2 gpu=1x4GiB memory=8GiB license=2       (gpu=1x4GiB,H100: of that model)
 //   > class 1 f cpu=1 gpu=0.5 gpu.memory=1GiB priority=5 retries=0 retryExceptions
 //   > class 1 f cpu=1 delay=500 deadline=2000 preemptible         (milliseconds)
+//   > node n1/1 cpu=2 label=zone=a           > class 1 f cpu=1 rule=zone!=a by=pack apart=KEY
 //   > class 1 f as=cpu:g:cpu=1 as=cuda:h:gpu=0.5,gpu.memory=1GiB      (its variants)
 //   > submit 1 1:f 2:f(1,3) 4:#9              a task: index, class by name or number, inputs
 //   > put 1.5=text  /  put 1.5@1,2:100KiB     held / stored on nodes 1 and 2

@@ -29,6 +29,7 @@ std::string flawOf(const TaskClass& definition) {
       return "the name of a variant's function is empty or too long";
     }
   }
+  if (std::string flaw = definition.placing.flaw(); !flaw.empty()) return flaw;
   if (definition.delay < Duration{} || definition.delay > TaskClass::kMaxTime) {
     return "the delay is out of range";
   }
@@ -176,6 +177,9 @@ void Tables::addClass(Job& job, TaskClass definition) {
     cls.times = std::make_unique<Times>();
   }
   anyPreemptible = anyPreemptible || cls.definition.preemptible;
+  if (const std::string& key = cls.definition.placing.apart; !key.empty()) {
+    job.apart[key].push_back(cls.index);
+  }
   auto refuse = [&](FailureKind kind, std::string why) {
     auto failure = std::make_shared<Failure>();
     failure->kind = kind;
@@ -203,7 +207,7 @@ const Failure* Tables::refusalOf(Class& cls) {
   // A node that is gone counts: it may come back, and its tasks wait for it.
   for (const Node& node : nodes) {
     for (std::size_t way = 0; way < cls.definition.ways(); ++way) {
-      if (placement::capacity(node.shape, cls.definition.needsOf(way)) > 0) return nullptr;
+      if (couldRun(node, cls, way)) return nullptr;
     }
   }
   std::vector<const placement::NodeShape*> shapes;
@@ -212,6 +216,7 @@ const Failure* Tables::refusalOf(Class& cls) {
   failure->kind = FailureKind::infeasible;
   failure->function = cls.definition.function;
   failure->message = placement::whyNever(shapes, cls.definition.needs).value_or("");
+  if (std::string lack = lackOfLabels(cls); !lack.empty()) failure->message = std::move(lack);
   for (std::size_t way = 1; way < cls.definition.ways(); ++way) {
     failure->message += "; as " + cls.definition.variants[way].kind + " it " +
                         placement::whyNever(shapes, cls.definition.needsOf(way)).value_or("");

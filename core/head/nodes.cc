@@ -21,6 +21,14 @@ void Tables::join(NodeJoined input, std::vector<Output>& out) {
   if (auto checked = input.total.check(); !checked) {
     return refuse(checked.error().code, checked.error().why);
   }
+  std::set<std::string> keys;
+  for (const std::string& text : input.topology.labels) {
+    auto label = parseLabel(text);
+    if (!label) return refuse(RefusalCode::invalid, label.error().why);
+    if (!keys.insert(label.value().first).second) {
+      return refuse(RefusalCode::invalid, "it has two labels " + label.value().first);
+    }
+  }
   auto known = nodeNames.find(input.name);
   if (known == nodeNames.end()) {
     if (nodes.size() >= kMaxNodes) {
@@ -49,6 +57,8 @@ void Tables::join(NodeJoined input, std::vector<Output>& out) {
   node.withdrawn.clear();
   node.shape = placement::NodeShape::of(node.topology, node.offered);
   node.pullRate = 0;
+  node.failuresInARow = node.timesAside = 0;
+  node.asideUntil = {};
   noteModel(node);
   node.free = node.offered;
   ++aliveNodes;
@@ -81,12 +91,12 @@ void Tables::heard(NodeHeard input, std::vector<Output>& out) {
   bool anyFailed = false;
   for (TaskDone& one : input.report.done) {
     if (isFailure(one)) anyFailed = true;
-    else done(*node, std::move(one));
+    else done(*node, std::move(one), out);
   }
   for (ObjectId object : input.report.dropped) dropped(*node, object);
   if (!anyFailed) return;
   for (TaskDone& one : input.report.done) {
-    if (isFailure(one)) done(*node, std::move(one));
+    if (isFailure(one)) done(*node, std::move(one), out);
   }
 }
 
@@ -102,6 +112,8 @@ void Tables::tick(std::vector<Output>& out) {
   nextCheck = Instant::max();
   for (Node& node : nodes) {
     if (!node.alive) continue;
+    if (node.asideUntil > now) nextCheck = std::min(nextCheck, node.asideUntil);
+    else if (node.asideUntil != Instant{}) endAside(node);
     Instant due = node.lastHeard + config.lostAfter;
     if (due <= now) lose(node, "it was silent for too long", out);
     else nextCheck = std::min(nextCheck, due);

@@ -201,7 +201,8 @@ void Tables::preempt(Class& cls) {
   std::uint64_t wanted = cls.readyCount;
   for (Node& node : nodes) {
     if (wanted == 0) return;
-    std::uint64_t fits = node.alive ? placement::capacity(node.shape, needs) : 0;
+    std::uint64_t fits =
+        isUsable(node) && couldRun(node, cls) ? placement::capacity(node.shape, needs) : 0;
     if (fits == 0) continue;
     bool asked = false;
     for (auto& [key, lane] : node.lanes) {

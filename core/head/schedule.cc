@@ -64,6 +64,7 @@ void Tables::schedule() {
     unblock = true;  // a value is being remade: its task was queued while the pass went on
   }
   sendChains();
+  if (readyClasses.empty()) fetchStuck();
   for (std::uint32_t id : changedNodes) nodes[id - 1].changed = nodes[id - 1].freed = false;
   changedNodes.clear();
 }
@@ -147,7 +148,7 @@ void Tables::collectRooms(Class& cls, Sent how) {
   roomOf.resize(nodes.size() + 1);
   const ResourceSet& needs = cls.definition.needs;
   auto consider = [&](Node& node) {
-    if (!node.alive) return;
+    if (!isUsable(node)) return;
     Lane& lane = laneOf(node, cls);
     if (lane.capacity == 0) return;
     std::uint64_t room;
@@ -158,6 +159,9 @@ void Tables::collectRooms(Class& cls, Sent how) {
       if (room > 0 && !blockedClasses.empty() && mustDrain(node, cls, needs)) room = 0;
     } else {
       room = node.free.timesCovers(needs, lane.capacity - std::min(lane.capacity, lane.fitting));
+    }
+    if (!cls.definition.placing.apart.empty()) {
+      room = isKeptApart(node, cls) ? 0 : std::min<std::uint64_t>(room, 1);
     }
     if (room == 0 || isReserved(node, cls, needs)) return;
     rooms.push_back({node.id.value, room, node.load, lane.cost});
@@ -187,13 +191,17 @@ void Tables::handOut(Job& job, Class& cls, Sent how, std::uint64_t most) {
     Node& node = nodes[rooms[at].node - 1];
     assign(node, laneOf(node, cls), job, cls, index, how);
   };
-  // Those with data somewhere go there while there is room, the others where load is least.
+  // Those with data somewhere go there while there is room, the others where the policy wants them.
+  PlacementPolicy policy = policyOf(cls);
+  bool followsData = policy == PlacementPolicy::standard || policy == PlacementPolicy::locality;
   std::size_t left = 0;
   for (std::uint32_t index : batch) {
     const Item& item = job.items.at(index);
-    std::uint32_t nearest = item.nearData ? roomNearData(job, item) : 0;
+    std::uint32_t nearest = followsData && item.nearData ? roomNearData(job, item) : 0;
     if (nearest == 0) {
-      batch[left++] = index;
+      bool waits = policy == PlacementPolicy::locality && item.nearData &&
+                   waitNearData(job, cls, index);
+      if (!waits) batch[left++] = index;
       continue;
     }
     give(nearest - 1, index);
@@ -201,15 +209,16 @@ void Tables::handOut(Job& job, Class& cls, Sent how, std::uint64_t most) {
     rooms[nearest - 1].load += rooms[nearest - 1].cost;
   }
   chunks.clear();
-  placement::spread(left, rooms, chunks);
+  divide(cls, how, left);
   std::size_t next = 0;
   for (const placement::Chunk& chunk : chunks) {
     auto& orders = nodes[rooms[chunk.room].node - 1].orders.assign;
     if (orders.empty()) orders.reserve(std::min<std::uint64_t>(chunk.tasks, kMostReserved));
     for (std::uint64_t i = 0; i < chunk.tasks; ++i) give(chunk.room, batch[next++]);
   }
-  ALNILAM_ASSERT(next == left);
   for (const placement::Room& one : rooms) roomOf[one.node] = 0;
+  // Those for which no node is good enough now; the oldest is first again.
+  while (left > next) putBack(job, cls, batch[--left]);
 }
 
 // The first ready task of the class, taken off its queue, or 0.  One whose inputs got lost since
@@ -224,8 +233,18 @@ std::uint32_t Tables::takeReady(Job& job, Class& cls) {
   return 0;
 }
 
-// Index + 1 of the room on the node that holds most bytes of the inputs, or 0.
-std::uint32_t Tables::roomNearData(const Job& job, const Item& item) {
+// One that was just taken.
+void Tables::putBack(Job& job, Class& cls, std::uint32_t index) {
+  Item& item = job.items.at(index);
+  item.previous = 0;
+  item.next = cls.ready.first;
+  (item.next != 0 ? job.items.at(item.next).previous : cls.ready.last) = index;
+  cls.ready.first = index;
+  ++cls.ready.count;
+  ++cls.readyCount;
+}
+
+void Tables::countBytes(const Job& job, const Item& item) {
   bytesOn.resize(nodes.size() + 1);
   nearNodes.clear();
   for (ObjectId input : item.inputs) {
@@ -237,6 +256,11 @@ std::uint32_t Tables::roomNearData(const Job& job, const Item& item) {
       bytesOn[holder.value] += std::max<Bytes>(object.size, 1);
     }
   }
+}
+
+// Index + 1 of the room on the node that holds most bytes of the inputs, or 0.
+std::uint32_t Tables::roomNearData(const Job& job, const Item& item) {
+  countBytes(job, item);
   std::uint32_t best = 0;
   for (std::uint32_t node : nearNodes) {
     std::uint32_t room = roomOf[node];
@@ -264,8 +288,7 @@ bool Tables::isReserved(const Node& node, const Class& taker, const ResourceSet&
 
 bool Tables::mustDrain(const Node& node, const Class& taker, const ResourceSet& needs) const {
   return std::any_of(blockedClasses.begin(), blockedClasses.end(), [&](const Class* earlier) {
-    return contends(node.free, earlier->likelyNeeds(), needs) &&
-           placement::capacity(node.shape, earlier->likelyNeeds()) > 0 &&
+    return contends(node.free, earlier->likelyNeeds(), needs) && couldRun(node, *earlier) &&
            precedes(*earlier, taker);
   });
 }
@@ -279,14 +302,14 @@ void Tables::noteBlocked(Class& cls) {
 }
 
 void Tables::reserveFor(Class& cls) {
-  auto couldRun = [&](const Node& node) {
-    return node.alive && placement::capacity(node.shape, cls.likelyNeeds()) > 0;
+  auto isGood = [&](const Node& node) {
+    return isUsable(node) && couldRun(node, cls) && !isKeptApart(node, cls);
   };
-  if (cls.reserved == 0 || !couldRun(nodes[cls.reserved - 1])) {
+  if (cls.reserved == 0 || !isGood(nodes[cls.reserved - 1])) {
     unreserve(cls);
     for (const Node& node : nodes) {
       bool isBetter = cls.reserved == 0 || node.load < nodes[cls.reserved - 1].load;
-      if (isBetter && couldRun(node)) cls.reserved = node.id.value;
+      if (isBetter && isGood(node)) cls.reserved = node.id.value;
     }
     if (cls.reserved == 0) return;
   }

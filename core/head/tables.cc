@@ -28,14 +28,16 @@ Lane& Tables::laneOf(Node& node, const Class& cls, std::size_t variant) {
   if (node.memoKey == key) return *node.memoLane;
   auto [at, isNew] = node.lanes.try_emplace(key);
   Lane& lane = at->second;
-  if (isNew) measure(node, lane, cls.definition.needsOf(variant));
+  if (isNew) measure(node, lane, cls, variant);
   node.memoKey = key;
   node.memoLane = &lane;
   return lane;
 }
 
-void Tables::measure(const Node& node, Lane& lane, const ResourceSet& needs) {
-  lane.capacity = placement::capacity(node.shape, needs);
+void Tables::measure(const Node& node, Lane& lane, const Class& cls, std::size_t variant) {
+  bool isAllowed = brokenRule(node, cls) == nullptr;
+  lane.capacity =
+      isAllowed ? placement::capacity(node.shape, cls.definition.needsOf(variant)) : 0;
   lane.cost = placement::kFullLoad / std::max<std::uint64_t>(lane.capacity, 1);
 }
 

@@ -9,7 +9,9 @@
 //   schedule.cc  the pass that hands ready tasks to nodes
 //   times.cc     delays and deadlines
 //   order.cc     whose turn it is: levels of priority, shares of jobs, quotas
-//   variants.cc  the same for tasks with variants: which of them, where, and what was learned
+//   balance.cc   work fetched from where nothing moves; nodes that are set aside
+//   placing.cc   which nodes a class may use, and which it likes best
+//   variants.cc  the pass for tasks with variants: which of them, where, and what was learned
 //   chains.cc    tasks that are sent after those that make their inputs
 //   views.cc     what people see
 //
@@ -101,6 +103,11 @@ struct Class {
   std::unique_ptr<Times> times;    // of one with a delay or a deadline
   Instant waitingSince{};          // it was listed then, or given something
   bool hasPreempted = false;       // since then, others were asked to make way
+  std::vector<std::uint32_t> ranking;  // of a class with an affinity: nodes, its favourite first
+  // A node on which some of its tasks failed and none ended well since; 0: none.
+  std::uint32_t suspect = 0;
+  std::uint32_t suspectFailures = 0;  // there, since nobody else is the suspect
+  std::uint32_t othersWell = 0;       // tasks that ended well elsewhere, likewise
 
   // What the next of its ready tasks is likely to need.
   const ResourceSet& likelyNeeds() const {
@@ -127,6 +134,7 @@ struct Job {
   Instant lastPlaced{};   // one of its tasks
   ResourceSet held;       // by its fitting attempts
   ResourceSet committed;  // by those and the ones ahead, if it has a quota
+  std::map<std::string, std::vector<ClassIndex>> apart;  // classes, by the key they are apart by
 };
 
 // What is left of a closed job, for people.
@@ -150,6 +158,7 @@ struct Lane {
   std::uint64_t ahead = 0;
   std::uint64_t chained = 0;
   std::uint32_t first = 0;  // the newest of its attempts
+  Instant movedAt{};        // an attempt ended, or was sent where none was
   bool noticed = false;     // the node knows the class; told by the lane of the first variant
   bool opened = false;      // in Tables::openedLanes
   std::vector<std::uint32_t> stalled;  // links for which there was no room
@@ -182,6 +191,10 @@ struct Node {
   bool owing = false;    // in Tables::owingNodes
   bool changed = false;  // in Tables::changedNodes: it may have room it had not at the last pass
   bool freed = false;    // `free` grew since the last pass
+  std::uint32_t failuresInARow = 0;  // of tasks of any class, see balance.cc
+  std::uint32_t timesAside = 0;      // since one ended well
+  Instant asideUntil{};              // it gets nothing before
+  std::string asideWhy;
 };
 
 struct StoredObject {
@@ -245,7 +258,9 @@ struct Tables {
   std::uint64_t recentCount = 0;
   std::uint32_t submissions = 0;
   Instant nextCheck = Instant::max();  // no node is silent for too long before this
-  Instant holdUntil = Instant::max();  // then a task has waited long enough for a better variant
+  Instant holdUntil = Instant::max();  // then a task has waited long enough for a better variant,
+                                       // or where nothing moves
+  Instant nextFetch{};
   std::set<std::tuple<Instant, JobId, ClassIndex>> alarms;  // of delays and deadlines
   bool anyPreemptible = false;  // some class was ever so
   placement::CostTable costs;
@@ -276,6 +291,7 @@ struct Tables {
   static constexpr std::size_t kMaxJobNumber = (1 << 24) - 1;
   static constexpr std::size_t kMaxModels = 1024;  // what further ones run is filed together
   static constexpr std::size_t kMaxName = 1024;  // bytes, of a node or job
+  static constexpr std::size_t kMaxReason = 256;  // bytes of a failure's message in another text
   static constexpr std::size_t kClosedJobs = 64;
   static constexpr std::size_t kRecent = 10'000;
   static constexpr std::size_t kBlocked = 4;
@@ -305,7 +321,7 @@ struct Tables {
   const Class& classOf(std::uint64_t key) const;
   const ResourceSet& needsOf(std::uint64_t key) const;
   Lane& laneOf(Node& node, const Class& cls, std::size_t variant = 0);  // makes it if need be
-  static void measure(const Node& node, Lane& lane, const ResourceSet& needs);
+  static void measure(const Node& node, Lane& lane, const Class& cls, std::size_t variant);
   void setStage(Job& job, Item& item, Stage stage);
   void owe(Node& node);
   void owe(Job& job);
@@ -374,7 +390,7 @@ struct Tables {
   void unqueue(Job& job, Class& cls, Item& item);
   void assign(Node& node, Lane& lane, Job& job, Class& cls, std::uint32_t index, Sent how);
   void detach(Node& node, Job& job, Item& item);
-  void done(Node& node, TaskDone done);
+  void done(Node& node, TaskDone done, std::vector<Output>& out);
   enum class Fault { task, device };  // whose it was, if its device failed
   void attemptFailed(Node& node, Job& job, std::uint32_t index, Item& item, FailurePtr why,
                      Fault fault = Fault::task);
@@ -391,7 +407,10 @@ struct Tables {
   // Places at most `most` tasks; those that are ahead do not count.
   void handOut(Job& job, Class& cls, Sent how, std::uint64_t most);
   std::uint32_t takeReady(Job& job, Class& cls);
+  void putBack(Job& job, Class& cls, std::uint32_t index);
   std::uint32_t roomNearData(const Job& job, const Item& item);
+  // Bytes of the item's inputs by node, in bytesOn, for those that nearNodes lists.
+  void countBytes(const Job& job, const Item& item);
   // Whether what `needs` asks for is kept on this node for another class that `taker` may not pass.
   bool isReserved(const Node& node, const Class& taker, const ResourceSet& needs) const;
   bool mustDrain(const Node& node, const Class& taker, const ResourceSet& needs) const;
@@ -399,6 +418,35 @@ struct Tables {
   void reserveFor(Class& cls);
   void unreserve(Class& cls);
   void flush(std::vector<Output>& out);
+
+  // ---- balance.cc
+  bool isUsable(const Node& node) const { return node.alive && node.asideUntil <= now; }
+  void fetchStuck();
+  void fetch(Node& from, Lane& lane, const Class& cls, std::uint64_t count);
+  void endedWell(Node& node, Class& cls);
+  void endedBadly(Node& node, Class& cls, const Failure& failure, std::vector<Output>& out);
+  void endAside(Node& node);
+  std::string asideOf(const Node& node) const;  // "set aside for 3 s more: ..."; empty: it is not
+
+  // ---- placing.cc
+  static std::optional<std::string_view> labelOf(const Node& node, std::string_view key);
+  // The first rule of the class that the node breaks; null: it may run there.
+  static const LabelRule* brokenRule(const Node& node, const Class& cls);
+  // Whether the node could run one if it were empty, as the way of that number.
+  static bool couldRun(const Node& node, const Class& cls, std::size_t way);
+  static bool couldRun(const Node& node, const Class& cls) {  // what is likely next
+    return couldRun(node, cls, cls.choice ? cls.choice->wanted : 0);
+  }
+  // "asks for zone in (a), which ..."; empty if rules are not what keeps the class from running.
+  std::string lackOfLabels(const Class& cls) const;
+  // Whether a task is there from which those of the class are to be apart.
+  bool isKeptApart(const Node& node, const Class& cls) const;
+  PlacementPolicy policyOf(const Class& cls) const;
+  void divide(Class& cls, Sent how, std::uint64_t tasks);  // among `rooms`, into `chunks`
+  const std::vector<std::uint32_t>& rankingOf(Class& cls);
+  // Sends a task of the policy locality to wait where most of its inputs are; whether it could.
+  bool waitNearData(Job& job, Class& cls, std::uint32_t index);
+  std::string termsOf(const Node& node, const Class& cls, const Item& item) const;
 
   // ---- times.cc
   void noteSubmitted(Class& cls, std::uint32_t index);

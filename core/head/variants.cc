@@ -111,7 +111,7 @@ class Pass {
 
 void Pass::gather() {
   for (Node& node : t_.nodes) {
-    if (node.alive) addNode(node);
+    if (t_.isUsable(node)) addNode(node);
   }
 }
 
@@ -291,9 +291,10 @@ bool Pass::fits(const Place& place) const {
          place.node->free.covers(cls_.definition.needsOf(place.variant));
 }
 
-// Whether the job's quota leaves room for another.
+// Whether the job's quota leaves room for another, and so do those it is to be apart from.
 bool Pass::isAllowed(const Place& place) const {
-  return left_ > 0 && Tables::leftOfQuota(job_, cls_.definition.needsOf(place.variant), 1) > 0;
+  return left_ > 0 && Tables::leftOfQuota(job_, cls_.definition.needsOf(place.variant), 1) > 0 &&
+         !t_.isKeptApart(*place.node, cls_);
 }
 
 // A trial does not wait for a free slot, or it would for as long as there is work for its rivals.

@@ -36,6 +36,7 @@ std::vector<NodeView> Tables::nodeViews() const {
     view.topology = node.topology;
     view.total = node.shape.total;
     view.withdrawn = node.withdrawn;
+    view.aside = asideOf(node);
     view.running = node.live;
     view.finished = node.finished;
     for (const auto& [key, lane] : node.lanes) {
@@ -184,6 +185,10 @@ std::string Tables::explain(TaskId task) const {
   for (std::size_t way = 1; way < cls->definition.ways(); ++way) {
     text += " or for " + show(cls->definition.needsOf(way));
   }
+  const Placing& placing = cls->definition.placing;
+  if (placing.policy != PlacementPolicy::standard) {
+    text += ", placed by " + show(placing.policy, placing.affinity);
+  }
   if (isOverQuota(*cls)) {
     return text + "\n  its job holds " + show(job->committed) + " and may not exceed its quota, " +
            show(job->share.quota);
@@ -195,6 +200,15 @@ std::string Tables::explain(TaskId task) const {
     const placement::NodeShape* shape = &node.shape;
     if (!node.alive) {
       text += "is lost";
+    } else if (std::string aside = asideOf(node); !aside.empty()) {
+      text += aside;
+    } else if (const LabelRule* rule = brokenRule(node, *cls)) {
+      auto value = labelOf(node, rule->key);
+      text += "never: its tasks ask for " + show(*rule) + ", and it has " +
+              (value ? rule->key + "=" + std::string(*value) : "no " + rule->key);
+    } else if (isKeptApart(node, *cls)) {
+      text += "a task is there from which this one is to be apart (" +
+              cls->definition.placing.apart + ")";
     } else if (auto why = placement::whyNever({&shape, 1}, cls->definition.needs)) {
       text += "never: " + *why + butForDevices(node, cls->definition.needs);
     } else if (auto lack = node.free.firstLack(cls->definition.needs)) {
@@ -205,7 +219,7 @@ std::string Tables::explain(TaskId task) const {
       text += "full: " + std::to_string(lane->second.fitting) + " of its kind run there, more do "
               "not fit beside each other";
     } else {
-      text += "has room";
+      text += "has room: " + termsOf(node, *cls, *item);
     }
   }
   return text;

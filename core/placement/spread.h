@@ -1,5 +1,6 @@
 #pragma once
-// Divides tasks that are all alike among nodes, so that relative load becomes even.
+// Divides tasks that are all alike among nodes: so that relative load becomes even, or so that few
+// nodes have it all.
 //
 // The node with the least load gets the next chunk; ties go to the lower id.  A chunk is half an
 // even share of what is left, and at least one, so that the first chunks are large and the last
@@ -36,5 +37,14 @@ constexpr bool lessLoaded(const Room& a, const Room& b) {
 // Hands out `tasks` or as many as there is room for, in the order of the chunks appended to `out`;
 // takes them off `rooms` and adds their cost to the loads.
 void spread(std::uint64_t tasks, std::vector<Room>& rooms, std::vector<Chunk>& out);
+
+// Likewise, but each node is filled before the next: first the one with the most load, ties to the
+// lower id.  O(nodes log nodes).
+void pack(std::uint64_t tasks, std::vector<Room>& rooms, std::vector<Chunk>& out);
+
+// Likewise, in the order given, indices of rooms: each is filled until another task would bring its
+// load above `bound`.
+void fillInOrder(std::uint64_t tasks, const std::vector<std::uint32_t>& order, std::uint64_t bound,
+                 std::vector<Room>& rooms, std::vector<Chunk>& out);
 
 }  // namespace alnilam::placement

@@ -8,12 +8,14 @@
 namespace alnilam::placement {
 namespace {
 
+using Divide = void (*)(std::uint64_t, std::vector<Room>&, std::vector<Chunk>&);
+
 // "1:6 2:6": how many tasks each node got, in the order of the rooms.
-std::string given(std::uint64_t tasks, std::vector<Room> rooms) {
+std::string given(std::uint64_t tasks, std::vector<Room> rooms, Divide divide = spread) {
   std::vector<std::uint64_t> counts(rooms.size());
   std::vector<Chunk> chunks;
   std::vector<Room> before = rooms;
-  spread(tasks, rooms, chunks);
+  divide(tasks, rooms, chunks);
   for (const Chunk& chunk : chunks) counts[chunk.room] += chunk.tasks;
   std::string text;
   for (std::size_t i = 0; i < rooms.size(); ++i) {
@@ -35,6 +37,23 @@ TEST(Spread, MakesRelativeLoadEven) {
 TEST(Spread, NeverGivesMoreThanThereIsRoom) {
   EXPECT_EQ(given(100, {{1, 3, 0, 10}, {2, 0, 0, 10}, {3, 4, 0, 10}}), "1:3 2:0 3:4");
   EXPECT_EQ(given(5, {}), "");
+}
+
+TEST(Pack, FillsTheBusiestNodeFirst) {
+  EXPECT_EQ(given(5, {{1, 4, 10, 10}, {2, 4, 30, 10}, {3, 4, 0, 10}}, pack), "1:1 2:4 3:0");
+  EXPECT_EQ(given(5, {{2, 4, 0, 10}, {1, 4, 0, 10}}, pack), "2:1 1:4");
+  EXPECT_EQ(given(9, {{1, 4, 10, 10}, {2, 3, 30, 10}}, pack), "1:4 2:3");
+  EXPECT_EQ(given(5, {}, pack), "");
+}
+
+TEST(FillInOrder, GoesOnWhereTheBoundIsReached) {
+  auto upTo30 = [](std::uint64_t tasks, std::vector<Room>& rooms, std::vector<Chunk>& chunks) {
+    fillInOrder(tasks, {1, 0}, 30, rooms, chunks);
+  };
+  EXPECT_EQ(given(4, {{1, 9, 0, 10}, {2, 9, 0, 10}}, upTo30), "1:1 2:3");
+  EXPECT_EQ(given(9, {{1, 9, 0, 10}, {2, 9, 0, 10}}, upTo30), "1:3 2:3");
+  EXPECT_EQ(given(9, {{1, 2, 0, 10}, {2, 9, 35, 10}}, upTo30), "1:2 2:0");
+  EXPECT_EQ(given(9, {{1, 9, 0, 0}, {2, 9, 25, 10}}, upTo30), "1:9 2:0") << "those weigh nothing";
 }
 
 TEST(Spread, TakesFewChunksForManyTasks) {

@@ -31,12 +31,12 @@ std::string joined(const std::vector<std::string>& lines) {
 Listing listingOf(const std::vector<rpc::NodeRow>& rows) {
   Listing listing{"nodes",
                   {"ID", "NAME", "STATE", "OFFERS", "IN USE", "GPUS", "RUNNING", "FINISHED",
-                   "STORE", "LANES", "HOST", "OBJECTS", "FEATURES", "OUT OF SERVICE"},
+                   "STORE", "LANES", "HOST", "OBJECTS", "LABELS", "FEATURES", "OUT OF SERVICE"},
                   {},
-                  4};
+                  5};
   for (const rpc::NodeRow& row : rows) {
     const head::NodeView& view = row.view;
-    std::string state = view.alive ? "alive" : "lost";
+    std::string state = stateOf(view);
     Json lanes = Json::array();
     for (const rpc::Lane& lane : row.lanes) {
       lanes.push_back({{"node", lane.node.value},
@@ -55,7 +55,8 @@ Listing listingOf(const std::vector<rpc::NodeRow>& rows) {
           std::to_string(view.running),
           std::to_string(view.finished),
           showBytes(row.storeUsed) + "/" + showBytes(row.storeBytes), lanesOf(row),
-          view.topology.hostname, row.address.objects, joined(view.topology.features),
+          view.topology.hostname, row.address.objects, joined(view.topology.labels),
+          joined(view.topology.features),
           joined(outOfService(view.topology, view.withdrawn))},
          {{"id", view.node.value},
           {"name", view.name},
@@ -69,6 +70,7 @@ Listing listingOf(const std::vector<rpc::NodeRow>& rows) {
           {"storeUsedBytes", row.storeUsed},
           {"objects", row.address.objects},
           {"gpus", gpus},
+          {"labels", view.topology.labels},
           {"features", view.topology.features},
           {"lanes", lanes}}});
   }
@@ -143,6 +145,9 @@ int status(const HeadOptions& options) {
     for (const rpc::NodeRow& row : nodes.value()) {
       for (auto& line : outOfService(row.view.topology, row.view.withdrawn)) {
         std::printf("out of service: %s of node %s\n", line.c_str(), row.view.name.c_str());
+      }
+      if (!row.view.aside.empty()) {
+        std::printf("node %s is %s\n", row.view.name.c_str(), row.view.aside.c_str());
       }
     }
     print(listing, options.format);

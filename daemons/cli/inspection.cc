@@ -31,6 +31,10 @@ Result<std::vector<rpc::NodeRow>> nodesOf(schema::Inspector::Client& inspector,
   return rows;
 }
 
+const char* stateOf(const head::NodeView& view) {
+  return !view.alive ? "lost" : view.aside.empty() ? "alive" : "aside";
+}
+
 double inSeconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 }  // namespace alnilam::cli

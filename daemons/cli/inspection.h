@@ -32,4 +32,7 @@ Result<std::vector<rpc::NodeRow>> nodesOf(schema::Inspector::Client& inspector,
 
 double inSeconds(Duration duration);
 
+// "alive", "aside" (it gets no tasks for now), "lost"
+const char* stateOf(const head::NodeView& view);
+
 }  // namespace alnilam::cli

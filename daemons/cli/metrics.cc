@@ -70,9 +70,9 @@ void printNodes(const std::vector<rpc::NodeRow>& rows) {
   Family store{"alnilam_object_bytes", "gauge", "Bytes of objects in a node's store."};
   Family moved{"alnilam_object_transfer_bytes_total", "counter",
                "Bytes of objects that nodes have pulled, by what carried them."};
-  std::map<std::string, double> byState{{"alive", 0}, {"lost", 0}}, byLane;
+  std::map<std::string, double> byState{{"alive", 0}, {"aside", 0}, {"lost", 0}}, byLane;
   for (const rpc::NodeRow& row : rows) {
-    ++byState[row.view.alive ? "alive" : "lost"];
+    ++byState[stateOf(row.view)];
     if (!row.view.alive) continue;
     for (auto& [resource, value] : amountsOf(row.view.total)) {
       capacity.add({{"node", row.view.name}, {"resource", resource}}, value);

@@ -37,7 +37,8 @@ Json toJson(const rpc::NodeRow& row) {
   Json all = {{"schemaVersion", 1},
               {"id", view.node.value},
               {"name", view.name},
-              {"state", view.alive ? "alive" : "lost"},
+              {"state", stateOf(view)},
+              {"aside", view.aside.empty() ? Json() : Json(view.aside)},
               {"offers", show(view.total)},
               {"committed", show(view.committed)},
               {"running", view.running},
@@ -61,12 +62,13 @@ Json toJson(const rpc::NodeRow& row) {
 void printTree(const rpc::NodeRow& row) {
   const head::NodeView& view = row.view;
   std::printf("node %s, id %u: %s\n", view.name.c_str(), view.node.value,
-              view.alive ? "alive" : "lost");
+              stateOf(view));
   std::printf("offers %s\nin use %s; %llu tasks there, %llu finished\n", show(view.total).c_str(),
               show(view.committed).c_str(), static_cast<unsigned long long>(view.running),
               static_cast<unsigned long long>(view.finished));
   std::printf("store  %s of %s, objects at %s\n", showBytes(row.storeUsed).c_str(),
               showBytes(row.storeBytes).c_str(), row.address.objects.c_str());
+  if (!view.aside.empty()) std::printf("%s\n", view.aside.c_str());
   for (const std::string& line : outOfService(view.topology, view.withdrawn)) {
     std::printf("out of service: %s\n", line.c_str());
   }
@@ -83,7 +85,8 @@ void printRestored(const rpc::NodeRow& row, Format format) {
   const head::NodeView& view = row.view;
   std::vector<std::string> lines = outOfService(view.topology, view.withdrawn);
   Json all = {{"schemaVersion", 1}, {"id", view.node.value}, {"name", view.name},
-              {"restored", Json::array()}};
+              {"restored", Json::array()},
+              {"wasAside", !view.aside.empty()}};
   for (const WithdrawnGpu& out : view.withdrawn) all["restored"].push_back(out.gpu);
   switch (format) {
     case Format::json: std::printf("%s\n", all.dump(2).c_str()); break;
@@ -92,7 +95,10 @@ void printRestored(const rpc::NodeRow& row, Format format) {
     case Format::table:
     case Format::wide:
       for (const std::string& line : lines) std::printf("back in service: %s\n", line.c_str());
-      if (lines.empty()) std::printf("node %s: nothing is out of service\n", view.name.c_str());
+      if (!view.aside.empty()) std::printf("node %s: it was set aside\n", view.name.c_str());
+      if (lines.empty() && view.aside.empty()) {
+        std::printf("node %s: nothing is out of service\n", view.name.c_str());
+      }
       break;
   }
 }

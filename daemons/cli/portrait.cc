@@ -64,7 +64,8 @@ Json portraitOf(const Topology& topology, const std::vector<WithdrawnGpu>& withd
               {"gpus", Json::array()},
               {"nics", Json::array()},
               {"links", linksOf(topology)},
-              {"features", topology.features}};
+              {"features", topology.features},
+              {"labels", topology.labels}};
   for (const NumaDomain& domain : topology.domains) {
     all["domains"].push_back(
         {{"osNode", domain.osNode}, {"package", domain.package}, {"memory", domain.memory}});

@@ -13,7 +13,7 @@
 
 namespace alnilam::cli {
 
-// hostname, source, packages, domains, cores, gpus, nics, links, features.
+// hostname, source, packages, domains, cores, gpus, nics, links, features, labels.
 Json portraitOf(const Topology& topology, const std::vector<WithdrawnGpu>& withdrawn);
 
 // One device, as portraitOf lists it.

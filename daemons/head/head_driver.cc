@@ -122,6 +122,9 @@ void HeadDriver::route(head::Output output) {
   } else if (auto* gone = std::get_if<head::NodeGone>(&output)) {
     spdlog::warn("node {} is gone: {}", gone->node.value, gone->why);
     forget(gone->node, gone->why);
+  } else if (auto* aside = std::get_if<head::NodeSetAside>(&output)) {
+    spdlog::warn("node {} is set aside for {} s: {}", aside->node.value,
+                 aside->length / std::chrono::seconds(1), aside->why);
   }
 }
 

@@ -23,6 +23,7 @@ struct HeadOptions {
   std::string secretFile;
   std::string stateDirectory;
   double lostAfterSeconds = 10;
+  std::string placement = "default";
   int readyFd = -1;
 };
 
@@ -47,6 +48,13 @@ class FrontDoor final : public rpc::Listener::Door {
   HeadState& state_;
 };
 
+// CLI11 has checked the name.
+PlacementPolicy policyNamed(const std::string& name) {
+  Placing placing;
+  static_cast<void>(parsePolicy(name, placing));
+  return placing.policy;
+}
+
 Epoch newEpoch() {
   auto now = std::chrono::system_clock::now().time_since_epoch();
   auto micros = std::chrono::duration_cast<std::chrono::microseconds>(now).count();
@@ -61,6 +69,7 @@ int serve(const HeadOptions& options, const rpc::Secret& secret, const std::stri
   head::HeadBrain::Config brain;
   brain.lostAfter = std::chrono::duration_cast<Duration>(
       std::chrono::duration<double>(options.lostAfterSeconds));
+  brain.policy = policyNamed(options.placement);
   HeadState state(timer, brain, directory);
   state.epoch = newEpoch();
   FrontDoor door(state);
@@ -104,6 +113,9 @@ int run(int argc, char** argv) {
         bool good = seconds >= 0.5 && seconds <= 3600;
         return good ? std::string() : "Value " + text + " not in range 0.5 to 3600";
       });
+  app.add_option("--placement", options.placement,
+                 "Where tasks go that do not say: default, spread, pack or locality")
+      ->capture_default_str()->check(CLI::IsMember({"default", "spread", "pack", "locality"}));
   app.add_option("--ready-fd", options.readyFd, "Descriptor to write the address to");
   if (auto code = parseCommandLine(app, argc, argv)) return *code;
 

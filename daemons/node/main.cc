@@ -84,6 +84,8 @@ int run(int argc, char** argv) {
   app.add_option("--emulator", options.emulator, "The emulator's library")
       ->envname("ALNILAM_EMULATOR");
   app.add_option("--store", options.store, "Size of the object store, such as 4GiB");
+  app.add_option("--label", options.labels,
+                 "KEY=VALUE, such as zone=a, for tasks to ask for; may be given several times");
   app.add_option("--share", options.share, "K/N: be the K-th of N nodes on this machine");
   app.add_option("--ready-fd", options.readyFd, "Descriptor to say on that the node has joined");
   if (auto code = parseCommandLine(app, argc, argv)) return *code;

@@ -1,9 +1,12 @@
 #include "daemons/node/node_options.h"
 
+#include "core/graph/label_rule.h"
 #include "gpu/discovery/discover.h"
 #include "gpu/discovery/stand_in.h"
 
 #include <charconv>
+#include <map>
+#include <utility>
 
 namespace alnilam {
 namespace {
@@ -69,6 +72,28 @@ Result<std::vector<gpu::OfferedGpu>> shareOf(const std::vector<gpu::OfferedGpu>&
       begin + static_cast<std::ptrdiff_t>(share.value().last(count)));
 }
 
+// Sorted.  Refuses what is no label, and two for one key.
+static Result<std::vector<std::string>> labelsOf(const std::vector<std::string>& given) {
+  std::map<std::string, std::string> byKey;
+  for (const std::string& text : given) {
+    auto label = parseLabel(text);
+    if (!label) return Refusal{RefusalCode::invalid, "--label: " + label.error().why};
+    auto [at, isNew] = byKey.emplace(label.value());
+    if (!isNew && at->second != label.value().second) {
+      return Refusal{RefusalCode::invalid, "--label: " + at->first + " is given as " + at->second +
+                                               " and as " + label.value().second};
+    }
+  }
+  if (byKey.size() > Topology::kMaxLabels) {
+    return Refusal{RefusalCode::invalid, "--label: " + std::to_string(byKey.size()) +
+                                             " are given, a node has at most " +
+                                             std::to_string(Topology::kMaxLabels)};
+  }
+  std::vector<std::string> labels;
+  for (const auto& [key, value] : byKey) labels.push_back(key + "=" + value);
+  return labels;
+}
+
 Result<Machine> describeMachine(const NodeOptions& options) {
   gpu::Source source = gpu::Source::named(options.topology);
   Result<std::string> emulate = gpu::matchEmulation(options.emulateGpus, source);
@@ -99,6 +124,9 @@ Result<Machine> describeMachine(const NodeOptions& options) {
   Result<Topology> part = shareOf(std::move(whole).value(), options.share);
   if (!part) return part.error();
   machine.topology = std::move(part).value();
+  Result<std::vector<std::string>> labels = labelsOf(options.labels);
+  if (!labels) return labels.error();
+  machine.topology.labels = std::move(labels).value();
   machine.offered = machine.topology.total();
 
   machine.storeBytes = machine.offered.memory / 4;

@@ -25,6 +25,7 @@ struct NodeOptions {
   std::string emulator;                   // its library; empty: looked for
   std::optional<std::string> visibleDevices;  // the user's CUDA_VISIBLE_DEVICES
   std::string store;                      // bytes of the object store; empty: a quarter of memory
+  std::vector<std::string> labels;        // "zone=a"
   std::string share;                      // "K/N": the K-th (from 0) of N nodes on this machine
   int readyFd = -1;                       // says "ready" there
 };

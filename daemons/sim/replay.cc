@@ -15,7 +15,7 @@ constexpr std::int64_t kPartsPerMilli = Amount::kPerUnit / 1000;
 
 std::uint32_t constraintOf(NodeIndex& nodes, const std::string& models) {
   if (models.empty()) return 0;
-  placement::LabelRule rule{std::string(placement::kModelKey), {}, false};
+  LabelRule rule{std::string(kModelKey), {}, false};
   for (std::size_t begin = 0; begin <= models.size();) {
     std::size_t end = std::min(models.find('|', begin), models.size());
     rule.values.push_back(models.substr(begin, end - begin));

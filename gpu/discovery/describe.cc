@@ -100,6 +100,7 @@ std::string describe(const Topology& topology, const std::vector<WithdrawnGpu>& 
     }
   }
   for (const std::string& feature : topology.features) text += "  " + feature + "\n";
+  for (const std::string& label : topology.labels) text += "  label " + label + "\n";
   return text;
 }
 

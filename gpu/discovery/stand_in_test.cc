@@ -54,10 +54,8 @@ LinkClass pairsPcie(std::size_t a, std::size_t b) {
 }
 
 const Machine kMachines[] = {
-#ifndef __SANITIZE_THREAD__  // which leaves less address space than 16 devices of 32 GiB
     {"hwloc-nvidiaDGX2.xml", "Tesla V100-SXM3-32GB-H [emulated]", 32_GiB, 0,
      {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1}, allNvlink},
-#endif
     {"hwloc-power8gpudistances.xml", "Tesla P100-SXM2-16GB [emulated]", 16671616_KiB, 0,
      {0, 0, 1, 1},
      [](auto a, auto b) { return a / 2 == b / 2 ? LinkClass::nvlink : LinkClass::host; }},
@@ -70,9 +68,17 @@ const Machine kMachines[] = {
      {0, 0, 0, 0, 1, 1, 1, 1}, allNvlink},
 };
 
+// The thread sanitizer leaves little address space, of which emulated memory takes its size.
+#ifdef __SANITIZE_THREAD__
+constexpr Bytes kMostMemory = 256_GiB;
+#else
+constexpr Bytes kMostMemory = 1_TiB;
+#endif
+
 TEST(StandIn, EveryDescribedMachineIsMatchedDeviceByDevice) {
   for (const Machine& want : kMachines) {
     SCOPED_TRACE(want.file);
+    if (want.memory * want.domains.size() > kMostMemory) continue;
     auto shown = picture(fixture(want.file));
     ASSERT_TRUE(shown);
     Topology node = matched(want.file);

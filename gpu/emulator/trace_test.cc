@@ -169,15 +169,16 @@ TEST(EmulatedTrace, WhatAStreamWaitedForComesBeforeThoughItWasOverByThen) {
   const Driver& driver = gpu.driver();
   auto first = createStream(driver), second = createStream(driver);
   auto event = createEvent(driver);
-  CUdeviceptr at = 0;
+  CUdeviceptr at = 0, other = 0;
   ASSERT_EQ(driver.memAlloc(&at, 1 << 20), CUDA_SUCCESS);
+  ASSERT_EQ(driver.memAlloc(&other, 1 << 10), CUDA_SUCCESS);
   constexpr std::size_t kRounds = 100;  // in some of them the thread is done before the host waits
   for (std::size_t i = 0; i < kRounds; ++i) {
     driver.memsetD8Async(at, 1, 1 << 20, first.value().get());
     driver.eventRecord(event.value().get(), first.value().get());
     for (std::size_t pause = 0; pause < i * 500; ++pause) std::atomic_signal_fence({});
     driver.streamWaitEvent(second.value().get(), event.value().get(), 0);
-    driver.memsetD8Async(at, 2, 1 << 10, second.value().get());
+    driver.memsetD8Async(other, 2, 1 << 10, second.value().get());
   }
   ASSERT_EQ(driver.ctxSynchronize(), CUDA_SUCCESS);
   std::map<std::uint64_t, std::vector<json>> streams;

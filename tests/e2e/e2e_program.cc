@@ -63,6 +63,7 @@ int main(int argc, char** argv) try {
   e2e::addObjectScenarios(scenarios);
   e2e::addGraphScenarios(scenarios);
   e2e::addDeviceScenarios(scenarios);
+  e2e::addPlacingScenarios(scenarios);
   e2e::addVariantScenarios(scenarios);
   auto scenario = scenarios.find(argc > 1 ? argv[1] : "");
   if (scenario == scenarios.end()) {

@@ -29,6 +29,7 @@ void addFailureScenarios(Scenarios& scenarios);
 void addObjectScenarios(Scenarios& scenarios);
 void addGraphScenarios(Scenarios& scenarios);
 void addDeviceScenarios(Scenarios& scenarios);
+void addPlacingScenarios(Scenarios& scenarios);
 void addVariantScenarios(Scenarios& scenarios);
 
 inline void check(bool holds, const std::string& what) {

@@ -46,6 +46,11 @@ TaskClass randomClass(Luck& luck, std::size_t number) {
   made.preemptible = luck.percent(30);
   if (luck.percent(15)) made.delay = luck.between(1ms, 60ms);
   if (luck.percent(35)) addVariants(made, luck);
+  if (!made.hasVariants() && luck.percent(40)) {
+    made.placing.policy = static_cast<PlacementPolicy>(1 + luck.below(4));
+    if (made.placing.policy == PlacementPolicy::affinity) made.placing.affinity = made.function;
+  }
+  if (luck.percent(10)) made.placing.apart = "replica";
   return made;
 }
 

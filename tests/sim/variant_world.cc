@@ -327,7 +327,8 @@ void VariantWorld::perform(std::vector<head::Output>& outputs) {
                              bool isSame = host->node->alive() && host->node->life() == life;
                              if (isSame) host->node->feed(node::FromHead{words});
                            });
-    } else if (!std::holds_alternative<head::NodeGone>(output)) {
+    } else if (!std::holds_alternative<head::NodeGone>(output) &&
+               !std::holds_alternative<head::NodeSetAside>(output)) {
       violation("the head said what it has no reason to");
     }
   }

@@ -25,7 +25,10 @@ Bytes weigh(const Failure& failure) {
          weigh(failure.message) + weigh(failure.chain);
 }
 Bytes weigh(const TaskClass& taskClass) {
-  Bytes sum = 48 + weigh(taskClass.function) + weigh(taskClass.needs);
+  const Placing& placing = taskClass.placing;
+  Bytes sum = 96 + weigh(taskClass.function) + weigh(taskClass.needs) + weigh(placing.affinity) +
+              weigh(placing.apart);
+  for (auto& rule : placing.rules) sum += 32 + weigh(rule.key) + weigh(rule.values);
   for (auto& one : taskClass.variants) {
     sum += 32 + weigh(one.kind) + weigh(one.function) + weigh(one.needs);
   }

@@ -244,6 +244,7 @@ void write(const NodeRow& from, schema::NodeView::Builder to) {
   if (!withdrawn.empty()) {
     write(withdrawn, to.initWithdrawn(static_cast<unsigned>(withdrawn.size())));
   }
+  if (!from.view.aside.empty()) to.setAside(textFor(from.view.aside));
   if (!from.deviceMemory.empty()) {
     write(from.deviceMemory, to.initDeviceMemory(static_cast<unsigned>(from.deviceMemory.size())));
   }
@@ -267,6 +268,7 @@ Result<NodeRow> read(schema::NodeView::Reader from) {
     row.address = parse(from.getAddress());
     row.view.withdrawn = parse(from.getWithdrawn());
     row.deviceMemory = parse(from.getDeviceMemory());
+    row.view.aside = textOf(from.getAside(), kMaxName, "reason why a node is set aside");
     return row;
   });
 }

@@ -115,6 +115,8 @@ void write(const Topology& from, schema::Topology::Builder to) {
   }
   auto features = to.initFeatures(static_cast<unsigned>(from.features.size()));
   for (unsigned i = 0; i < from.features.size(); ++i) features.set(i, textFor(from.features[i]));
+  auto labels = to.initLabels(static_cast<unsigned>(from.labels.size()));
+  for (unsigned i = 0; i < from.labels.size(); ++i) labels.set(i, textFor(from.labels[i]));
 }
 
 Topology parse(schema::Topology::Reader from) {
@@ -160,6 +162,10 @@ Topology parse(schema::Topology::Reader from) {
   atMost(from.getFeatures().size(), Topology::kMaxFeatures, "features");
   for (auto feature : from.getFeatures()) {
     topology.features.push_back(textOf(feature, kMaxFeature, "feature"));
+  }
+  atMost(from.getLabels().size(), Topology::kMaxLabels, "labels");
+  for (auto label : from.getLabels()) {
+    topology.labels.push_back(textOf(label, kMaxFeature, "label"));
   }
   orBreak(topology.check());
   return topology;
@@ -217,6 +223,18 @@ void write(const TaskClass& from, schema::TaskClass::Builder to) {
   to.setDelayNanoseconds(nanosecondsFor(from.delay));
   to.setDeadlineNanoseconds(nanosecondsFor(from.deadline));
   to.setPreemptible(from.preemptible);
+  to.setPolicy(wireOf<schema::TaskClass::PlacementPolicy>(from.placing.policy));
+  if (!from.placing.affinity.empty()) to.setAffinity(textFor(from.placing.affinity));
+  if (!from.placing.apart.empty()) to.setApart(textFor(from.placing.apart));
+  fillAll(from.placing.rules, [&](unsigned n) { return to.initRules(n); },
+          [](const LabelRule& rule, auto wire) {
+            wire.setKey(textFor(rule.key));
+            auto values = wire.initValues(static_cast<unsigned>(rule.values.size()));
+            for (unsigned i = 0; i < rule.values.size(); ++i) {
+              values.set(i, textFor(rule.values[i]));
+            }
+            wire.setExcluded(rule.excluded);
+          });
   fillAll(from.variants, [&](unsigned n) { return to.initVariants(n); },
           [](const Variant& one, auto wire) {
             wire.setKind(textFor(one.kind));
@@ -235,6 +253,26 @@ static Variant takeVariant(schema::TaskClass::Variant::Reader from) {
   return variant;
 }
 
+static Placing takePlacing(schema::TaskClass::Reader from) {
+  Placing placing;
+  placing.policy = enumOf(from.getPolicy(), PlacementPolicy::standard, PlacementPolicy::affinity,
+                          "policy of placement");
+  placing.affinity = textOf(from.getAffinity(), Placing::kMaxKey, "key of affinity");
+  placing.apart = textOf(from.getApart(), Placing::kMaxKey, "key of tasks that are apart");
+  placing.rules = takeAll<LabelRule>(from.getRules(), LabelRule::kMaxRules, "rules about labels",
+      [](auto wire) {
+        LabelRule rule;
+        rule.key = textOf(wire.getKey(), kMaxLabelKey, "key of a label");
+        rule.excluded = wire.getExcluded();
+        atMost(wire.getValues().size(), LabelRule::kMaxValues, "values of a rule");
+        for (auto value : wire.getValues()) {
+          rule.values.push_back(textOf(value, kMaxLabelValue, "value of a label"));
+        }
+        return rule;
+      });
+  return placing;
+}
+
 TaskClass parse(schema::TaskClass::Reader from) {
   TaskClass taskClass;
   taskClass.function = textOf(from.getFunction(), kMaxFunctionName, "function's name");
@@ -247,6 +285,7 @@ TaskClass parse(schema::TaskClass::Reader from) {
   taskClass.delay = durationOf(from.getDelayNanoseconds());
   taskClass.deadline = durationOf(from.getDeadlineNanoseconds());
   taskClass.preemptible = from.getPreemptible();
+  taskClass.placing = takePlacing(from);
   taskClass.variants = takeAll<Variant>(from.getVariants(), TaskClass::kMaxVariants, "variants",
                                         [](auto wire) { return takeVariant(wire); });
   if (taskClass.hasVariants()) taskClass.needs = taskClass.variants.front().needs;

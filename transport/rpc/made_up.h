@@ -79,6 +79,7 @@ class MadeUp {
     t.links.resize(t.gpus.size() * t.gpus.size());
     for (auto& link : t.links) link = {static_cast<LinkClass>(below(3)), small()};
     t.features = texts();
+    t.labels = texts();
     return t;
   }
   std::vector<WithdrawnGpu> withdrawn() {
@@ -96,6 +97,10 @@ class MadeUp {
     made.delay = Duration(static_cast<std::int64_t>(number() >> 8));
     made.deadline = Duration(static_cast<std::int64_t>(number() >> 8));
     made.preemptible = maybe();
+    made.placing.policy = static_cast<PlacementPolicy>(below(5));
+    if (maybe()) made.placing.affinity = text();
+    if (maybe()) made.placing.apart = text();
+    made.placing.rules = list([&] { return LabelRule{text(8), texts(), maybe()}; });
     if (maybe()) return made;
     made.variants = list([&] { return Variant{text(8), text(), resources()}; });
     made.needs = made.variants.front().needs;
@@ -175,7 +180,7 @@ class MadeUp {
   NodeRow nodeRow() {
     NodeRow row;
     row.view = {NodeId{small()}, text(), true, topology(), resources(), resources(), small(),
-                small(), withdrawn()};
+                small(), withdrawn(), text()};
     row.address = address();
     row.lanes = list([&] { return lane(); });
     row.storeBytes = number() >> 8;
