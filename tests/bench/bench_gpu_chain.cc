@@ -156,13 +156,13 @@ int main() {
   Chain chain(host);
   double link = 0, calls = 0, limit = 0, added = 0;
   for (int round = 0; round < 20; ++round) {
-    auto [seconds, inDriver] = chain.measure();
+    auto [seconds, inCalls] = chain.measure();
     double other = secondsPerBareLink(bare);
-    if (round == 0 || seconds - inDriver < added) added = seconds - inDriver;
+    if (round == 0 || seconds - inCalls < added) added = seconds - inCalls;
     if (round == 0 || other < limit) limit = other;
     if (round > 0 && seconds >= link) continue;
     link = seconds;
-    calls = inDriver;
+    calls = inCalls;
   }
   bench::print("gpu_chain", link * 1e6, "us/link", limit * 1e6,
                "the same driver calls by one thread", true);
