@@ -1,18 +1,17 @@
 #include "core/engine/worker_pool.h"
 
 #include "core/api/registry.h"
+#include "core/engine/cpu_binding.h"
 #include "core/engine/device_feed.h"
 #include "core/engine/hoard.h"
 #include "core/engine/invoke.h"
 #include "core/engine/lane.h"
+#include "core/engine/outbox.h"
 #include "core/engine/waiting_room.h"
-
-#include <sched.h>
 
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
-#include <deque>
 #include <iterator>
 #include <map>
 #include <mutex>
@@ -28,9 +27,8 @@ thread_local TaskId runningTask;
 // Tasks as short as this are drawn several at a time.
 constexpr Duration kShort = std::chrono::microseconds(20);
 
-// Of one slot's tasks, how many are on its devices at once, and how much work that may be: enough
-// to keep a device busy over the gaps between tasks, and not so much that tasks queue behind one
-// slot while another is free.
+// How much work of one slot is on its devices at once: enough to keep them busy over the gaps
+// between tasks, and not so much that tasks queue behind one slot while another is free.
 constexpr Duration kAheadOnDevices = std::chrono::milliseconds(2);
 // A task of no more than that may have one behind it in any case, whose inputs are copied while it
 // runs.
@@ -69,6 +67,7 @@ struct WorkerPool::State {
     Lane* lane = nullptr;
     std::vector<std::uint32_t> boundTo;  // cores, as of the last slot
     Hoard hoard;
+    Outbox outbox;
   };
 
   explicit State(Config config) : config_(std::move(config)) {}
@@ -86,6 +85,7 @@ struct WorkerPool::State {
   std::vector<Worker*> free_;  // threads without a slot
   std::mutex reportMutex_;
   ExecutorReport report_;
+  Collector collector_{[this] { collect(); }, config_.onThread};
 
   Lane& lane(ClassIndex index);
   void open(SlotGrant grant);
@@ -98,6 +98,8 @@ struct WorkerPool::State {
   void undraw(Lane& target);
   TaskDone cancelled(const RunTask& task, const std::string& function);
   void add(std::vector<TaskDone>& done, SlotId closed);
+  void giveIn(Worker& worker);
+  void collect();
 
   void live(Worker& worker);
   void serve(Worker& worker, const SlotGrant& grant);
@@ -110,19 +112,16 @@ struct WorkerPool::State {
   void settle(const TaskDone& done, WaitingRoom::Outcome& out);
   void carryOut(WaitingRoom::Outcome out);
   std::string openDevices(const SlotGrant& grant, std::unique_ptr<SlotDevices>& devices);
-  // Waits until there are tasks that the worker may take, and takes them, after reporting what is
-  // done; false once the slot is asked to close.
+  // Waits for tasks that the worker may take, and takes them; false once the slot is to close.
   struct Share {
     std::size_t most;    // how many of what queues it may take now
     bool ahead = false;  // it has tasks on its devices
     bool heir = false;   // it may take one that is meant for it even if `most` is 0
   };
   using ShareOf = std::function<Share(std::size_t queued, std::uint32_t slots)>;
-  bool draw(Worker& worker, const ShareOf& shareOf, std::vector<RunTask>& drawn,
-            std::vector<TaskDone>& done);
-  bool passOn(std::vector<TaskDone>& done, const Lane* next);
+  bool draw(Worker& worker, const ShareOf& shareOf, std::vector<RunTask>& drawn);
+  bool passOn(Worker& worker, TaskDone done, const Lane* next);
   static void nudge(Worker& worker);
-  void bind(Worker& worker, const std::vector<std::uint32_t>& cores);
 };
 
 WorkerPool::WorkerPool(Config config) : state_(std::make_unique<State>(std::move(config))) {}
@@ -360,6 +359,19 @@ void WorkerPool::State::add(std::vector<TaskDone>& done, SlotId closed) {
   if (begins && config_.onReport) EndsTogether::owe(config_.onReport);
 }
 
+// What waits in the worker's outbox is reported.
+void WorkerPool::State::giveIn(Worker& worker) {
+  worker.outbox.empty([this](std::vector<TaskDone>& done) { add(done, {}); });
+}
+
+void WorkerPool::State::collect() {
+  std::lock_guard lanes(lanesMutex_);
+  for (auto& [index, target] : lanes_) {
+    std::lock_guard lock(target->mutex);
+    for (Worker* drawer : target->drawers) giveIn(*drawer);
+  }
+}
+
 void WorkerPool::State::live(Worker& worker) {
   if (config_.onThread) config_.onThread();
   std::unique_lock lock(worker.mutex);
@@ -381,17 +393,20 @@ void WorkerPool::State::live(Worker& worker) {
 }
 
 void WorkerPool::State::serve(Worker& worker, const SlotGrant& grant) {
-  bind(worker, grant.cores);
+  if (!config_.osCpus.empty() && worker.boundTo != grant.cores) {
+    bindThread(config_.osCpus, grant.cores);
+    worker.boundTo = grant.cores;
+  }
   Lane& lane = *worker.lane;
   Invocation invocation{config_.node, lane.function, lane.target, config_.store};
   if (grant.devices.empty()) serveHost(worker, invocation);
   else serveDevices(worker, invocation, grant);
+  giveIn(worker);
   leave(worker, lane);
 }
 
 void WorkerPool::State::serveHost(Worker& worker, const Invocation& invocation) {
   std::vector<RunTask> drawn;
-  std::vector<TaskDone> done;
   Duration usual = kShort;  // of this lane's tasks, a running mean
   ShareOf shareOf = [&](std::size_t queued, std::uint32_t slots) -> Share {
     std::size_t share = usual < kShort ? queued / (2 * slots) : 0;
@@ -402,20 +417,28 @@ void WorkerPool::State::serveHost(Worker& worker, const Invocation& invocation) 
     worker.lane->drawers.push_back(&worker);
   }
   Clock::time_point start;
-  bool goesOn = false;  // a task follows in this lane that took the last one's result
+  std::size_t held = 0;  // ends that wait in the outbox for those of others, at most
   auto run = [&](RunTask& task, bool isLast) {
     runningTask = task.id;
-    TaskDone& one = done.emplace_back(invoke(invocation, task));
+    TaskDone done = invoke(invocation, task);
     runningTask = {};
     Clock::time_point end = Clock::now();
-    one.ran = end - start;
-    usual += (one.ran - usual) / 8;
-    bool isShort = one.ran <= kShort;
-    goesOn = task.awaited && passOn(done, isLast ? worker.lane : nullptr);
-    if (!isShort) add(done, {});  // somebody may wait for it
+    done.ran = end - start;
     start = end;
+    usual += (done.ran - usual) / 8;
+    bool waits = done.ran <= kShort && ++held < kMostDrawn;
+    if (!task.awaited) {
+      worker.outbox.put(std::move(done));
+      waits &= !isLast;
+    } else {  // a task may follow at once in this lane that takes its result
+      bool goesOn = passOn(worker, std::move(done), isLast ? worker.lane : nullptr);
+      waits &= goesOn || !isLast;
+    }
+    if (waits) return collector_.expect();
+    giveIn(worker);
+    held = 0;
   };
-  while (draw(worker, shareOf, drawn, done)) {
+  while (draw(worker, shareOf, drawn)) {
     start = Clock::now();
     if (drawn.size() == 1) {
       run(drawn.front(), true);
@@ -425,9 +448,7 @@ void WorkerPool::State::serveHost(Worker& worker, const Invocation& invocation) 
       while (RunTask* task = worker.hoard.claim()) run(*task, worker.hoard.isDone());
       worker.hoard.clear();
     }
-    if (!goesOn || done.size() >= kMostDrawn) add(done, {});
   }
-  add(done, {});
 }
 
 void WorkerPool::State::serveDevices(Worker& worker, const Invocation& invocation,
@@ -455,8 +476,7 @@ void WorkerPool::State::serveDevices(Worker& worker, const Invocation& invocatio
     return {.most = isRoom && queued >= slots ? 1u : 0u, .ahead = true, .heir = isRoom};
   };
   std::vector<RunTask> drawn;
-  std::vector<TaskDone> none;  // what is done is reported where it is heard of
-  while (draw(worker, shareOf, drawn, none)) {
+  while (draw(worker, shareOf, drawn)) {  // what is done is reported where it is heard of
     for (RunTask& task : drawn) {
       runningTask = task.id;
       feed.run(std::move(task));
@@ -496,17 +516,18 @@ void WorkerPool::State::follow(Worker& worker, TaskId task, const Blob& begun) {
   carryOut(std::move(out));
 }
 
-// Gives the result of the last of `done` to those in this process who wait for it; whether one of
-// them is in lane `next` now.
-bool WorkerPool::State::passOn(std::vector<TaskDone>& done, const Lane* next) {
+// Gives what came of a task to those in this process who wait for it; whether one of them is in
+// lane `next` now.
+bool WorkerPool::State::passOn(Worker& worker, TaskDone done, const Lane* next) {
   WaitingRoom::Outcome out;
-  settle(done.back(), out);
-  std::move(out.ended.begin(), out.ended.end(), std::back_inserter(done));
+  settle(done, out);
+  worker.outbox.put(std::move(done));
+  for (TaskDone& ended : out.ended) worker.outbox.put(std::move(ended));
   out.ended.clear();
   bool goesOn = std::any_of(out.released.begin(), out.released.end(), [&](const RunTask& one) {
     return next && &lane(one.lane) == next;
   });
-  if (!goesOn && !out.released.empty()) add(done, {});  // before others report what came of it
+  if (!goesOn && !out.released.empty()) giveIn(worker);  // before others report what came of it
   queue(std::exchange(out.released, {}), next);
   carryOut(std::move(out));
   return goesOn;
@@ -544,8 +565,7 @@ std::string WorkerPool::State::openDevices(const SlotGrant& grant,
   }
 }
 
-bool WorkerPool::State::draw(Worker& worker, const ShareOf& shareOf, std::vector<RunTask>& drawn,
-                             std::vector<TaskDone>& done) {
+bool WorkerPool::State::draw(Worker& worker, const ShareOf& shareOf, std::vector<RunTask>& drawn) {
   Lane& lane = *worker.lane;
   while (true) {
     {
@@ -571,25 +591,10 @@ bool WorkerPool::State::draw(Worker& worker, const ShareOf& shareOf, std::vector
       if (!drawn.empty()) return true;
       (share.ahead ? lane.ahead : lane.idle).push_back(&worker);
     }
-    add(done, {});
+    giveIn(worker);
     std::unique_lock own(worker.mutex);
     worker.woken.wait(own, [&] { return worker.nudged; });
   }
-}
-
-void WorkerPool::State::bind(Worker& worker, const std::vector<std::uint32_t>& cores) {
-  if (config_.osCpus.empty() || worker.boundTo == cores) return;
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  for (std::uint32_t core : cores) {
-    if (core < config_.osCpus.size()) CPU_SET(config_.osCpus[core], &set);
-  }
-  if (cores.empty()) {
-    for (std::uint32_t cpu : config_.osCpus) CPU_SET(cpu, &set);
-  }
-  // A host that forbids it (a smaller cpuset than at start) runs the task unbound.
-  static_cast<void>(sched_setaffinity(0, sizeof set, &set));
-  worker.boundTo = cores;
 }
 
 }  // namespace alnilam

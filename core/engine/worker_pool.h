@@ -5,7 +5,8 @@
 // threads are kept for the next slot.  A worker draws tasks from its lane's queue.  If the lane's
 // tasks prove to be short it draws a few at a time, so that queue and report cost one lock for many
 // tasks: at most kMostDrawn, and no more than its share of what queues.  What it has drawn and not
-// begun is taken from it by a worker that finds nothing else, and by who cancels (hoard.h).
+// begun is taken from it by a worker that finds nothing else, and by who cancels (hoard.h); what it
+// has done and not reported is collected after a millisecond (outbox.h).
 //
 // A slot with devices is through with a task before its devices are (device_feed.h): it has up to
 // kMostOnDevices tasks of short duration on them at once, and one of a long one.  A slot that has

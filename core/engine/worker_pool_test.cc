@@ -300,6 +300,25 @@ TEST_F(WorkerPoolTest, WhatIsDrawnBehindALongTaskIsCancelledOrRunByAnother) {
   EXPECT_EQ(collect(1).done[0].id, task(101));
 }
 
+TEST_F(WorkerPoolTest, WhatIsDoneBeforeALongTaskOfTheSameDrawIsReportedMeanwhile) {
+  Gate here;
+  gate = &here;
+  lane(0, "gatedIfTold");
+  std::vector<std::uint32_t> indices;
+  for (std::uint32_t i = 1; i <= 100; ++i) indices.push_back(i);
+  run(0, indices);
+  collect(100);
+  Orders orders;
+  for (std::uint32_t i = 101; i <= 140; ++i) {
+    orders.run.push_back({task(i), Attempt{1}, 0, {}, {}});
+  }
+  orders.run[3].arguments = Blob::copyOf(std::as_bytes(std::span("wait")));
+  pool_.order(std::move(orders));
+  EXPECT_EQ(collect(3).done[2].id, task(103));
+  here.open();
+  EXPECT_EQ(collect(37).done[0].id, task(104));
+}
+
 TEST_F(WorkerPoolTest, AChainRunsWithoutItsOwnerInBetween) {
   for (std::uint32_t slots : {1u, 3u}) {
     ClassIndex here = 2 * slots;

@@ -48,7 +48,7 @@ def a_lost_device_is_taken_out_and_its_tasks_run_on_the_other():
         assert (restored["name"], restored["restored"]) == ("node1", [1]), restored
         eventually("both devices are back", lambda: not _outOfService(cluster))
         assert "gpu=2" in cluster.ask("node", "list")["nodes"][0]["offers"]
-        program = cluster.start("device_lost", "3", "left")
+        program = cluster.start("device_lost", "2", "left")  # of which neither is a third
         program.expect("ran")
         assert not _outOfService(cluster)
         program.say()
